@@ -1,0 +1,32 @@
+# The only door. CI calls `make test` and nothing else.
+
+TARGET  = target/$(shell rustc --print host-tuple)
+BINARY  = $(TARGET)/release/dsrload
+NEED    = sh build-support/need.sh
+
+.DEFAULT_GOAL = build
+.PHONY: help build demo test lint clean
+
+help: ## what there is, one line each
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+
+build: ## dsrload, static and stripped; prints path and size
+	@$(NEED) cc=gcc
+	@cargo build --release --locked
+	@printf '%s %s bytes\n' $(BINARY) "$$(stat -c %s $(BINARY))"
+
+demo: build ## the lab end to end: both backends answer curl (root)
+	@$(NEED) nginx=nginx-core curl=curl ip=iproute2 ethtool=ethtool
+	@cargo run --quiet --locked --example demo -- $(BINARY)
+
+test: ## lints, and all tests (root: most of them use network namespaces)
+	@$(NEED) cc=gcc git=git nginx=nginx-core curl=curl ip=iproute2 ethtool=ethtool
+	@sh build-support/test.sh
+
+lint: ## formatting, clippy and documentation alone
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+clean: ## removes what was built
+	cargo clean

@@ -1,0 +1,28 @@
+#!/bin/sh
+# All tests, as `make test` runs them. Ends with one line that counts them; a
+# failure of any step, or no test at all, is a failure.
+set -eu
+log=target/test.log
+mkdir -p target
+
+make --no-print-directory lint
+
+# A pipe would hide the exit code of cargo.
+status=0
+cargo test --locked --workspace --no-fail-fast >"$log" 2>&1 || status=$?
+cat "$log"
+
+# The release binary is what users get: its size is checked where it is built.
+make --no-print-directory build
+size=$(stat -c %s "target/$(rustc --print host-tuple)/release/dsrload")
+if [ "$size" -ge 2000000 ]; then
+    echo "the release binary has $size bytes, 2,000,000 are too many" >&2
+    status=1
+fi
+
+awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
+     END {
+         printf "%d passed, %d failed, %d skipped\n", passed, failed, ignored
+         exit passed == 0 || failed > 0 || ignored > 0
+     }' "$log" || status=1
+exit "$status"

@@ -1,0 +1,337 @@
+//! `dsrload IFACE...`: loads, or replaces what is loaded.
+
+use super::Output;
+use super::privilege::{self, require};
+use crate::cli::{LoadArgs, Mode as WantedMode};
+use crate::datapath::attach::{Done, Seat, attach, mode_name};
+use crate::datapath::base::{Base, Found, holders};
+use crate::datapath::program::{Loaded, Maker};
+use crate::datapath::resolve::{Way, resolve};
+use crate::datapath::{Attached, Tables, find, pins};
+use crate::model::Config;
+use crate::model::placement::{Placement, place};
+use crate::netlink::{Link, Mode, Netlink};
+use crate::object::Spec;
+use crate::sys::lock::Lock;
+use crate::{EMBEDDED, fault};
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use xdp_prog::abi::{MAGIC, limits, section, settings};
+
+/// `ARPHRD_ETHER` (Linux, `include/uapi/linux/if_arp.h`).
+const ETHERNET: u16 = 1;
+
+/// How long another dsrload of the same network namespace is waited for.
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Serialises whoever changes balancers of one network namespace.
+pub(super) const LOCK: &str = "dsrload";
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// Whatever stands in the way; then nothing is changed.
+pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
+    let config = config(arguments, output)?;
+    require(privilege::CHANGE)?;
+    let _lock = Lock::acquire(LOCK, LOCK_PATIENCE).context("wait for another dsrload")?;
+    pins::sweep();
+
+    let mut netlink = Netlink::open().context("talk to the kernel about interfaces")?;
+    let links = links(&mut netlink, &arguments.interfaces)?;
+    let (found, foreigners) = holders(&links)?;
+    if let Some(foreign) = foreigners.first() {
+        return Err(foreign.fault());
+    }
+    let spec = spec(arguments)?;
+    let base = Base::of(&mut netlink, &spec, &found)?;
+    let seats = seats(&base, links, found, arguments.mode)?;
+    let ways = ways(&mut netlink, &base, &seats)?;
+    let wanted = resolve(&mut netlink, &config, &ways)?;
+    let loaded = base.tables.loaded();
+    let placement = place(&loaded, &wanted).map_err(|reason| fault!(Invalid, "{reason}"))?;
+
+    let maker = Maker::new(&spec, &base.tables)?;
+    let programs: Vec<Loaded> = seats
+        .iter()
+        .map(|seat| maker.make(seat.port))
+        .collect::<Result<_>>()?;
+    base.tables.prepare(&placement);
+    let done = switch(&mut netlink, &base, &seats, &programs, &placement)
+        .inspect_err(|_| base.tables.discard(&placement, &loaded.destinations))?;
+
+    for ((seat, program), done) in seats.iter().zip(&programs).zip(&done) {
+        keep(seat, program, &base.tables, output)?;
+        tell(seat, done, &config, output)?;
+    }
+    Ok(())
+}
+
+/// Attaches the programs and puts the new tables in force.
+///
+/// New tables are filled before anything reads them; tables in use change by
+/// one word once all programs are in their places.
+fn switch(
+    netlink: &mut Netlink,
+    base: &Base,
+    seats: &[Seat],
+    programs: &[Loaded],
+    placement: &Placement,
+) -> Result<Vec<Done>> {
+    for seat in seats {
+        base.tables.enter_port(seat)?;
+    }
+    if base.is_new {
+        base.tables.commit(placement);
+    }
+    let done = attach(netlink, seats, programs);
+    if done.is_err() {
+        let new = seats
+            .iter()
+            .filter(|s| !base.others.iter().any(|a| a.port == s.port) && s.before.is_none());
+        new.for_each(|seat| base.tables.leave_port(seat.port));
+    } else if !base.is_new {
+        base.tables.commit(placement);
+    }
+    done
+}
+
+/// What is to be balanced.
+fn config(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<Config> {
+    let config = if arguments.services.is_empty() {
+        writeln!(
+            output.talk,
+            "dsrload: no services given: using the lab's, VIP 192.168.25.10:80/tcp with backends 172.17.0.3 and 172.17.0.4"
+        )?;
+        Config::lab_default()
+    } else {
+        Config {
+            services: arguments.services.clone(),
+        }
+    };
+    let faults = config.faults();
+    if faults.is_empty() {
+        Ok(config)
+    } else {
+        Err(fault!(Invalid, "{}", faults.join("; ")))
+    }
+}
+
+/// The interfaces, each once, each fit to balance on.
+fn links(netlink: &mut Netlink, names: &[String]) -> Result<Vec<Link>> {
+    let mut links: Vec<Link> = Vec::new();
+    for name in names {
+        let link = find::link(netlink, name)?;
+        if links.iter().any(|l| l.index == link.index) {
+            return Err(fault!(Usage, "interface {name} is given twice"));
+        }
+        if link.hardware != ETHERNET {
+            return Err(fault!(
+                Failed,
+                "{name} is no Ethernet interface: frames are sent on by their MACs, which it does not have"
+            ));
+        }
+        if !link.up {
+            return Err(fault!(
+                Failed,
+                "{name} is down: `ip link set {name} up` first"
+            ));
+        }
+        links.push(link);
+    }
+    if links.len() > limits::PORTS as usize {
+        return Err(fault!(
+            Invalid,
+            "{} interfaces: one balancer holds {}",
+            links.len(),
+            limits::PORTS
+        ));
+    }
+    Ok(links)
+}
+
+/// The object: the binary's own, or a file.
+fn spec(arguments: &LoadArgs) -> Result<Spec> {
+    let Some(path) = &arguments.object else {
+        return Spec::parse(EMBEDDED).context("the object in this binary");
+    };
+    let bytes = std::fs::read(path)
+        .map_err(|error| fault!(Failed, "--object {}: {error}", path.display()))?;
+    let spec = Spec::parse(&bytes)
+        .map_err(|error| fault!(Failed, "--object {}: {error}", path.display()))?;
+    let ours = |spec: &Spec| {
+        let settings = spec.tables().find(|t| t.name == section::SETTINGS)?;
+        settings::abi_of(settings.contents.as_deref()?)
+    };
+    match ours(&spec) {
+        Some(xdp_prog::abi::ABI_VERSION) => Ok(spec),
+        Some(abi) => Err(fault!(
+            Failed,
+            "--object {}: its tables are of version {abi}, this binary knows {}",
+            path.display(),
+            xdp_prog::abi::ABI_VERSION
+        )),
+        None => Err(fault!(
+            Failed,
+            "--object {}: a BPF object, but not one of dsrload's: no '{}' in {}",
+            path.display(),
+            String::from_utf8_lossy(&MAGIC.to_le_bytes()[..7]),
+            section::SETTINGS
+        )),
+    }
+}
+
+/// Gives each interface its number and the modes to try.
+fn seats(
+    base: &Base,
+    links: Vec<Link>,
+    found: Vec<Option<Found>>,
+    wanted: WantedMode,
+) -> Result<Vec<Seat>> {
+    let mut taken: BTreeSet<u32> = base.others.iter().map(|a| a.port).collect();
+    let mut seats = Vec::new();
+    for (link, found) in links.into_iter().zip(found) {
+        let (before, port) = match found {
+            Some(Found::Readable(attached)) => {
+                let port = attached.port;
+                (Some(attached), Some(port))
+            }
+            Some(Found::Unreadable(attached)) => (Some(attached), None),
+            None => (None, None),
+        };
+        let port = port
+            .or_else(|| (0..limits::PORTS).find(|port| !taken.contains(port)))
+            .ok_or_else(|| fault!(Invalid, "one balancer holds {} interfaces", limits::PORTS))?;
+        taken.insert(port);
+        let (modes, reason) = modes(&link, before.as_ref(), wanted)?;
+        seats.push(Seat {
+            link,
+            port,
+            before,
+            modes,
+            reason,
+        });
+    }
+    Ok(seats)
+}
+
+/// Why `auto` does not try the driver of a veth.
+const VETH_AUTO: &str =
+    "a veth, so in skb mode: in drv mode it sends only if its peer has a native XDP program, too";
+
+/// What to know of a veth in the mode that was asked for.
+const VETH_DRV: &str = "a veth sends in drv mode only if its peer has a native XDP program, too; see README.md, \"Modes\"";
+
+/// The modes to try, and why. A named mode is the only one.
+fn modes(
+    link: &Link,
+    before: Option<&Attached>,
+    wanted: WantedMode,
+) -> Result<(Vec<Mode>, Option<&'static str>)> {
+    let named = match wanted {
+        WantedMode::Skb => Some(Mode::Skb),
+        WantedMode::Drv => Some(Mode::Drv),
+        WantedMode::Hw => Some(Mode::Hw),
+        WantedMode::Auto => None,
+    };
+    match (before, named) {
+        (Some(before), Some(mode)) if before.mode != mode => Err(fault!(
+            Failed,
+            "{0} is loaded in {1} mode; the kernel cannot change to {2} without a gap in forwarding: `dsrload --unload {0}` first if that may be",
+            link.name,
+            mode_name(before.mode),
+            mode_name(mode)
+        )),
+        (Some(before), _) => Ok((vec![before.mode], None)),
+        (None, Some(Mode::Drv)) if is_veth(link) => Ok((vec![Mode::Drv], Some(VETH_DRV))),
+        (None, Some(mode)) => Ok((vec![mode], None)),
+        (None, None) if is_veth(link) => Ok((vec![Mode::Skb], Some(VETH_AUTO))),
+        (None, None) => Ok((vec![Mode::Drv, Mode::Skb], None)),
+    }
+}
+
+fn is_veth(link: &Link) -> bool {
+    link.kind.as_deref() == Some("veth")
+}
+
+/// The interfaces that backends can be reached through: those of the command
+/// line first, then others of the same balancer.
+fn ways(netlink: &mut Netlink, base: &Base, seats: &[Seat]) -> Result<Vec<Way>> {
+    let named = seats.iter().map(|seat| (&seat.link, seat.port));
+    let others = base
+        .others
+        .iter()
+        .filter(|a| seats.iter().all(|seat| seat.port != a.port))
+        .map(|a| (&a.link, a.port));
+    named
+        .chain(others)
+        .map(|(link, port)| {
+            Ok(Way {
+                link: link.clone(),
+                port: u16::try_from(port).unwrap_or(u16::MAX),
+                addresses: netlink
+                    .addresses(link.index)
+                    .with_context(|| format!("list addresses of {}", link.name))?,
+            })
+        })
+        .collect()
+}
+
+/// Pins what was attached. It works without, so this is no reason to fail.
+fn keep(seat: &Seat, loaded: &Loaded, tables: &Tables, output: &mut Output<'_>) -> Result<()> {
+    let Some(directory) = pins::directory(&seat.link.name) else {
+        return Ok(());
+    };
+    if let Err(error) = pins::store(&directory, &loaded.program, &loaded.settings, tables) {
+        writeln!(
+            output.talk,
+            "dsrload: {}: attached, but not pinned in {}: {error}",
+            seat.link.name,
+            directory.display()
+        )?;
+    }
+    Ok(())
+}
+
+/// The line of success, and what the operator should know besides.
+fn tell(seat: &Seat, done: &Done, config: &Config, output: &mut Output<'_>) -> Result<()> {
+    let name = &seat.link.name;
+    let mode = mode_name(done.mode);
+    let verb = match &seat.before {
+        Some(before) => format!("replaced {mode}, id {} (was {})", done.id, before.info.id),
+        None => format!("attached {mode}, id {}", done.id),
+    };
+    writeln!(
+        output.answers,
+        "{name}: {verb}, {}, {}",
+        counted(config.services.len(), "service"),
+        counted(config.backends(), "backend")
+    )?;
+    for refused in &done.refused {
+        writeln!(output.talk, "dsrload: {name}: {refused}")?;
+    }
+    if let Some(reason) = seat.reason {
+        writeln!(output.talk, "dsrload: {name}: {reason}")?;
+    }
+    if let Some(before) = seat
+        .before
+        .as_ref()
+        .filter(|b| b.abi != xdp_prog::abi::ABI_VERSION)
+    {
+        writeln!(
+            output.talk,
+            "dsrload: {name}: program {} had tables of version {}: flows and counters start anew",
+            before.info.id, before.abi
+        )?;
+    }
+    Ok(())
+}
+
+fn counted(n: usize, what: &str) -> String {
+    match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}

@@ -1,0 +1,77 @@
+//! `dsrload stats [IFACE]`
+
+use super::privilege::{self, require};
+use super::{Output, mention_others};
+use crate::cli::ReportArgs;
+use crate::datapath::read::Count;
+use crate::datapath::{Balancer, find};
+use crate::netlink::Netlink;
+use crate::report::stats::{BackendStats, BalancerStats, OutcomeStats, ServiceStats, Stats};
+use anyhow::{Context, Result};
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// The interface does not exist; what the kernel says.
+pub fn run(arguments: &ReportArgs, output: &mut Output<'_>) -> Result<()> {
+    require(privilege::LOOK)?;
+    let mut netlink = Netlink::open().context("talk to the kernel about interfaces")?;
+    let (balancers, others) = find::balancers(&mut netlink, arguments.interface.as_deref(), false)?;
+    mention_others(&others, output)?;
+    let stats = Stats {
+        balancers: balancers.iter().map(balancer).collect(),
+    };
+    if arguments.json {
+        crate::report::json(output.answers, &stats)?;
+    } else {
+        stats.write(output.answers)?;
+    }
+    Ok(())
+}
+
+fn balancer(balancer: &Balancer) -> BalancerStats {
+    let tables = &balancer.tables;
+    let destinations = tables.placed_destinations();
+    let services = tables.placed_services().into_iter().map(|service| {
+        let mut total = Count::default();
+        let mut backends = Vec::new();
+        for destination in destinations.iter().filter(|d| d.service == service.id) {
+            let count = tables.count(destination.number);
+            total += count;
+            backends.push(BackendStats {
+                address: destination.route.address,
+                packets: count.packets,
+                bytes: count.bytes,
+                connections: count.connections,
+            });
+        }
+        ServiceStats {
+            vip: service.address.vip,
+            port: service.address.port,
+            protocol: service.address.protocol.name(),
+            packets: total.packets,
+            bytes: total.bytes,
+            connections: total.connections,
+            backends,
+        }
+    });
+    BalancerStats {
+        interfaces: balancer
+            .attached
+            .iter()
+            .map(|a| a.link.name.clone())
+            .collect(),
+        services: services.collect(),
+        outcomes: tables
+            .outcomes()
+            .into_iter()
+            .map(|(outcome, packets)| OutcomeStats {
+                name: outcome.name(),
+                verdict: outcome.verdict().name(),
+                packets,
+                help: outcome.help(),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,124 @@
+//! What a load starts from: the programs that are to be replaced, and the
+//! tables that go on.
+
+use super::find::{self, Attached, Foreign, Holder};
+use super::tables::Tables;
+use crate::fault;
+use crate::netlink::{Link, Netlink};
+use crate::object::Spec;
+use crate::sys::namespace::netns_cookie;
+use crate::sys::random::random_words;
+use anyhow::{Context, Result};
+
+/// A program of ours that is to be replaced.
+#[derive(Debug)]
+pub enum Found {
+    /// Its tables go on.
+    Readable(Attached),
+    /// Its tables are of another version: they start anew.
+    Unreadable(Attached),
+}
+
+/// What of ours is on each interface, and what of others.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn holders(links: &[Link]) -> Result<(Vec<Option<Found>>, Vec<Foreign>)> {
+    let mut found = Vec::new();
+    let mut foreigners = Vec::new();
+    for link in links {
+        found.push(match find::holder(link)? {
+            Holder::Nobody => None,
+            Holder::Ours(attached) => Some(Found::Readable(attached)),
+            Holder::Another(attached) => Some(Found::Unreadable(attached)),
+            Holder::Foreign(foreign) => {
+                foreigners.push(foreign);
+                None
+            }
+        });
+    }
+    Ok((found, foreigners))
+}
+
+/// The tables to work on, and who else uses them.
+#[derive(Debug)]
+pub struct Base {
+    /// The tables.
+    pub tables: Tables,
+    /// They were made now: nobody reads them yet.
+    pub is_new: bool,
+    /// All interfaces that use them.
+    pub others: Vec<Attached>,
+}
+
+impl Base {
+    /// The tables of the programs that were found, or new ones.
+    ///
+    /// # Errors
+    ///
+    /// The programs have tables of their own each; what the kernel says.
+    pub fn of(netlink: &mut Netlink, spec: &Spec, found: &[Option<Found>]) -> Result<Self> {
+        let mut base: Option<Self> = None;
+        for attached in found.iter().flatten().filter_map(|found| match found {
+            Found::Readable(attached) => Some(attached),
+            Found::Unreadable(_) => None,
+        }) {
+            let tables = attached.tables(true)?;
+            if let Some(base) = &base {
+                if base.tables.id()? != tables.id()? {
+                    return Err(fault!(
+                        Failed,
+                        "{} and {} are loaded with tables of their own: unload one of them first",
+                        base.others
+                            .first()
+                            .map_or("another", |a| a.link.name.as_str()),
+                        attached.link.name
+                    ));
+                }
+                continue;
+            }
+            let (balancers, _) = find::balancers(netlink, Some(&attached.link.name), true)?;
+            base = Some(Self {
+                tables,
+                is_new: false,
+                others: balancers.into_iter().flat_map(|b| b.attached).collect(),
+            });
+        }
+        match base {
+            Some(base) => Ok(base),
+            None => Self::new(spec),
+        }
+    }
+
+    fn new(spec: &Spec) -> Result<Self> {
+        let tables = Tables::create(spec).map_err(explain_permission)?;
+        let control = tables.control();
+        let keys = control.keys.iter().chain(&control.keys6);
+        for (key, word) in keys.zip(random_words::<9>().context("make a hash key")?) {
+            key.set(word);
+        }
+        control.netns.set(netns_cookie().unwrap_or(0));
+        Ok(Self {
+            tables,
+            is_new: true,
+            others: Vec::new(),
+        })
+    }
+}
+
+/// Capabilities of another user namespace than the first do not count.
+fn explain_permission(error: anyhow::Error) -> anyhow::Error {
+    let refused = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.raw_os_error() == Some(libc::EPERM));
+    if refused {
+        fault!(
+            Permission,
+            "{error:#}; this takes CAP_BPF and CAP_NET_ADMIN in the first user namespace"
+        )
+    } else {
+        error
+    }
+}

@@ -1,0 +1,267 @@
+//! Finding what is attached, and telling ours from others'.
+
+use super::pins;
+use super::tables::{Tables, map_name};
+use crate::fault;
+use crate::netlink::{Link, Mode, Netlink};
+use crate::sys::bpf::{
+    MapFd, ProgramFd, ProgramInfo, map_by_id, map_lookup, program_by_id, program_info,
+};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use xdp_prog::abi::{ABI_VERSION, PROGRAM, Settings, section, settings};
+
+/// Who holds an interface.
+#[derive(Debug)]
+pub enum Holder {
+    /// No XDP program is attached.
+    Nobody,
+    /// A program of ours.
+    Ours(Attached),
+    /// A program of another version of ours, whose tables we cannot read.
+    Another(Attached),
+    /// Somebody else's.
+    Foreign(Foreign),
+}
+
+/// A program of ours on an interface.
+#[derive(Debug)]
+pub struct Attached {
+    /// The interface.
+    pub link: Link,
+    /// Where it runs.
+    pub mode: Mode,
+    /// The program.
+    pub program: ProgramFd,
+    /// What the kernel tells of it.
+    pub info: ProgramInfo,
+    /// The version of its tables.
+    pub abi: u32,
+    /// Its port: the interface's number in the tables.
+    pub port: u32,
+    /// What it was compiled to do, [`settings::feature`].
+    pub features: u32,
+}
+
+/// Somebody else's program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// Where it is.
+    pub interface: String,
+    /// Its id.
+    pub id: u32,
+    /// Its name; empty if it has none.
+    pub name: String,
+}
+
+impl Foreign {
+    /// The error of whoever wanted the interface.
+    #[must_use]
+    pub fn fault(&self) -> anyhow::Error {
+        let Self {
+            interface,
+            id,
+            name,
+        } = self;
+        fault!(
+            Busy,
+            "{interface} is busy with an XDP program that is not dsrload's: id {id}, name '{name}'; it is left alone"
+        )
+    }
+}
+
+/// A balancer in this network namespace: its tables and all its interfaces.
+#[derive(Debug)]
+pub struct Balancer {
+    /// What its program is attached to.
+    pub attached: Vec<Attached>,
+    /// Its tables.
+    pub tables: Tables,
+}
+
+/// Where programs are attached to this interface.
+fn attached_modes(link: &Link) -> Vec<(Mode, u32)> {
+    [Mode::Skb, Mode::Drv, Mode::Hw]
+        .into_iter()
+        .filter_map(|mode| Some((mode, link.xdp.program(mode)?)))
+        .collect()
+}
+
+/// Who holds `link`.
+///
+/// # Errors
+///
+/// `Permission`: the program may not be looked at. What else the kernel says.
+pub fn holder(link: &Link) -> Result<Holder> {
+    let mut ours = None;
+    for (mode, id) in attached_modes(link) {
+        let Some(program) = open(link, id)? else {
+            bail!(
+                "the XDP program of {} has just been replaced; try again",
+                link.name
+            );
+        };
+        let info = program_info(&program).with_context(|| format!("ask for program {id}"))?;
+        let foreign = Foreign {
+            interface: link.name.clone(),
+            id,
+            name: info.name.clone(),
+        };
+        let settings = if info.name == PROGRAM {
+            read_settings(link, &info)?
+        } else {
+            None
+        };
+        let Some(bytes) = settings else {
+            return Ok(Holder::Foreign(foreign));
+        };
+        let Some(abi) = settings::abi_of(&bytes) else {
+            return Ok(Holder::Foreign(foreign));
+        };
+        let settings = Settings::from_bytes(&bytes).unwrap_or_default();
+        ours = Some(Attached {
+            link: link.clone(),
+            mode,
+            program,
+            info,
+            abi,
+            port: settings.port.get(),
+            features: settings.features.get(),
+        });
+    }
+    Ok(match ours {
+        None => Holder::Nobody,
+        Some(attached) if attached.abi == ABI_VERSION => Holder::Ours(attached),
+        Some(attached) => Holder::Another(attached),
+    })
+}
+
+/// The program with this id: through the id, or, where that is not allowed,
+/// through its pin.
+fn open(link: &Link, id: u32) -> Result<Option<ProgramFd>> {
+    match program_by_id(id) {
+        Ok(program) => Ok(program),
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+            match pins::program(&link.name) {
+                Some(program) if program_info(&program).is_ok_and(|info| info.id == id) => {
+                    Ok(Some(program))
+                }
+                _ => Err(fault!(
+                    Permission,
+                    "{} has XDP program {id}, which this process may not look at: that takes CAP_SYS_ADMIN, or its pins in {}",
+                    link.name,
+                    pins::ROOT
+                )),
+            }
+        }
+        Err(error) => Err(error).with_context(|| format!("open program {id}")),
+    }
+}
+
+/// The bytes of the settings among the maps of a program. `None` if it has
+/// none, and so is not ours.
+fn read_settings(link: &Link, info: &ProgramInfo) -> Result<Option<Vec<u8>>> {
+    let name = map_name(section::SETTINGS);
+    for &id in &info.map_ids {
+        let map = match map_by_id(id) {
+            Ok(map) => map,
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                let pinned = pins::map(&link.name, section::SETTINGS);
+                return pinned.map(|map| value(&map)).transpose();
+            }
+            Err(error) => return Err(error).with_context(|| format!("open map {id}")),
+        };
+        match map {
+            Some(map) if map.info().name == name => return value(&map).map(Some),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+fn value(map: &MapFd) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; map.info().value_size as usize];
+    map_lookup(map, &0u32.to_ne_bytes(), &mut bytes)
+        .with_context(|| format!("read map {}", map.info().name))?;
+    Ok(bytes)
+}
+
+impl Attached {
+    /// The tables of this program's balancer.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says; a table is missing.
+    pub fn tables(&self, writable: bool) -> Result<Tables> {
+        match Tables::by_ids(&self.info.map_ids, writable) {
+            Err(error) if is_permission(&error) => {
+                Tables::from_maps(pins::maps(&self.link.name), writable)
+                    .context("the maps may not be opened by id, and not all are pinned")
+            }
+            tables => tables,
+        }
+    }
+}
+
+fn is_permission(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.raw_os_error() == Some(libc::EPERM))
+}
+
+/// All balancers of this network namespace, or those of one interface.
+/// Programs of other versions are given as well.
+///
+/// # Errors
+///
+/// The interface does not exist; what the kernel says.
+pub fn balancers(
+    netlink: &mut Netlink,
+    interface: Option<&str>,
+    writable: bool,
+) -> Result<(Vec<Balancer>, Vec<Attached>)> {
+    let wanted = interface.map(|name| link(netlink, name)).transpose()?;
+    let mut balancers: BTreeMap<u32, Balancer> = BTreeMap::new();
+    let mut others = Vec::new();
+    for link in netlink.links().context("list interfaces")? {
+        match holder(&link)? {
+            Holder::Nobody | Holder::Foreign(_) => {}
+            Holder::Another(attached) => others.push(attached),
+            Holder::Ours(attached) => {
+                let tables = attached.tables(writable)?;
+                balancers
+                    .entry(tables.id()?)
+                    .or_insert_with(|| Balancer {
+                        attached: Vec::new(),
+                        tables,
+                    })
+                    .attached
+                    .push(attached);
+            }
+        }
+    }
+    let mut balancers: Vec<Balancer> = balancers.into_values().collect();
+    if let Some(wanted) = wanted {
+        balancers.retain(|b| b.attached.iter().any(|a| a.link.index == wanted.index));
+        others.retain(|a| a.link.index == wanted.index);
+    }
+    Ok((balancers, others))
+}
+
+/// The interface of this name.
+///
+/// # Errors
+///
+/// There is none; what the kernel says.
+pub fn link(netlink: &mut Netlink, name: &str) -> Result<Link> {
+    netlink
+        .link_by_name(name)
+        .with_context(|| format!("ask for interface {name}"))?
+        .ok_or_else(|| {
+            fault!(
+                Failed,
+                "there is no interface '{name}' in this network namespace; `ip link` lists them"
+            )
+        })
+}

@@ -1,0 +1,31 @@
+//! `dsrload`: see README.md.
+
+use dsrload::cli::Cli;
+use dsrload::commands::{self, Output};
+use dsrload::fault::exit_code;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output, mistakes to standard error.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let (mut answers, mut talk) = (io::stdout().lock(), io::stderr().lock());
+    let mut output = Output {
+        answers: &mut answers,
+        talk: &mut talk,
+    };
+    let done = commands::run(&cli, &mut output).and_then(|()| Ok(answers.flush()?));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(talk, "dsrload: {error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}

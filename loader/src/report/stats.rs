@@ -1,0 +1,189 @@
+//! What became of the packets.
+
+use super::table::{self, Align};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
+
+/// The report of `dsrload stats`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stats {
+    /// Balancers of this network namespace.
+    pub balancers: Vec<BalancerStats>,
+}
+
+/// One set of tables, and the interfaces that share it.
+#[derive(Clone, Debug, Serialize)]
+pub struct BalancerStats {
+    /// Names of its interfaces.
+    pub interfaces: Vec<String>,
+    /// Every packet, by where its way ended.
+    pub outcomes: Vec<OutcomeStats>,
+    /// Its services, by address.
+    pub services: Vec<ServiceStats>,
+}
+
+/// How often an outcome came up.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutcomeStats {
+    /// Its name.
+    pub name: &'static str,
+    /// `tx`, `pass` or `drop`.
+    pub verdict: &'static str,
+    /// Packets.
+    pub packets: u64,
+    /// What it means.
+    pub help: &'static str,
+}
+
+/// What was forwarded for a service: the sum of its backends.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServiceStats {
+    /// Its virtual address.
+    pub vip: Ipv4Addr,
+    /// Its port.
+    pub port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: &'static str,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes of IP.
+    pub bytes: u64,
+    /// TCP connections opened.
+    pub connections: u64,
+    /// By backend.
+    pub backends: Vec<BackendStats>,
+}
+
+/// What was forwarded to a backend of one service.
+#[derive(Clone, Debug, Serialize)]
+pub struct BackendStats {
+    /// Its own address.
+    pub address: Ipv4Addr,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes of IP.
+    pub bytes: u64,
+    /// TCP connections opened.
+    pub connections: u64,
+}
+
+impl Stats {
+    /// Writes it for people.
+    ///
+    /// # Errors
+    ///
+    /// The writer's.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.balancers.is_empty() {
+            return writeln!(out, "not loaded");
+        }
+        for (i, balancer) in self.balancers.iter().enumerate() {
+            if i > 0 {
+                writeln!(out)?;
+            }
+            writeln!(out, "{}", balancer.interfaces.join(", "))?;
+            balancer.write_outcomes(out)?;
+            writeln!(out)?;
+            balancer.write_services(out)?;
+        }
+        Ok(())
+    }
+}
+
+impl BalancerStats {
+    fn write_outcomes(&self, out: &mut dyn Write) -> io::Result<()> {
+        let rows: Vec<[String; 4]> = self
+            .outcomes
+            .iter()
+            .map(|o| {
+                [
+                    o.name.to_owned(),
+                    o.packets.to_string(),
+                    o.verdict.to_owned(),
+                    o.help.to_owned(),
+                ]
+            })
+            .collect();
+        let head = [
+            ("OUTCOME", Align::Left),
+            ("PACKETS", Align::Right),
+            ("VERDICT", Align::Left),
+            ("MEANING", Align::Left),
+        ];
+        table::write(out, head, &rows)
+    }
+
+    fn write_services(&self, out: &mut dyn Write) -> io::Result<()> {
+        let row = |name: String, packets: u64, bytes: u64, connections: u64| {
+            [
+                name,
+                packets.to_string(),
+                bytes.to_string(),
+                connections.to_string(),
+            ]
+        };
+        let mut rows = Vec::new();
+        for s in &self.services {
+            let name = format!("{}:{}/{}", s.vip, s.port, s.protocol);
+            rows.push(row(name, s.packets, s.bytes, s.connections));
+            for b in &s.backends {
+                let name = format!("  {}", b.address);
+                rows.push(row(name, b.packets, b.bytes, b.connections));
+            }
+        }
+        let head = [
+            ("SERVICE", Align::Left),
+            ("PACKETS", Align::Right),
+            ("BYTES", Align::Right),
+            ("CONNECTIONS", Align::Right),
+        ];
+        table::write(out, head, &rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_for_people_is_two_tables() {
+        let stats = Stats {
+            balancers: vec![BalancerStats {
+                interfaces: vec!["eth0".into(), "eth1".into()],
+                outcomes: vec![OutcomeStats {
+                    name: "forwarded",
+                    verdict: "tx",
+                    packets: 1234,
+                    help: "Sent to a backend.",
+                }],
+                services: vec![ServiceStats {
+                    vip: Ipv4Addr::new(192, 0, 2, 10),
+                    port: 80,
+                    protocol: "tcp",
+                    packets: 1234,
+                    bytes: 5678,
+                    connections: 9,
+                    backends: vec![BackendStats {
+                        address: Ipv4Addr::new(10, 0, 0, 3),
+                        packets: 1234,
+                        bytes: 5678,
+                        connections: 9,
+                    }],
+                }],
+            }],
+        };
+        let mut out = Vec::new();
+        stats.write(&mut out).expect("a vector takes all");
+        let expected = "\
+eth0, eth1
+OUTCOME    PACKETS  VERDICT  MEANING
+forwarded     1234  tx       Sent to a backend.
+
+SERVICE            PACKETS  BYTES  CONNECTIONS
+192.0.2.10:80/tcp     1234   5678            9
+  10.0.0.3            1234   5678            9
+";
+        assert_eq!(String::from_utf8(out).expect("text"), expected);
+    }
+}

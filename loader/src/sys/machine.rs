@@ -1,0 +1,117 @@
+//! Facts about this machine: its CPUs and its clock tick.
+
+use crate::sys::bpf::{MapKind, MapSpec, map_create, overwritten_by_lookup};
+use nix::time::{ClockId, clock_getres};
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+/// Where the kernel lists the CPUs that may ever be plugged in.
+const POSSIBLE: &str = "/sys/devices/system/cpu/possible";
+
+/// Highest number of a possible CPU, plus one: rows of a table that has one for
+/// each CPU.
+///
+/// Where `/sys` is not to be read the kernel is asked how many values a per-CPU
+/// map has, which takes CAP_BPF. That is a count: too low where the numbers of
+/// CPUs have gaps, which no x86 or arm64 machine has been seen to do.
+pub fn possible_cpus() -> io::Result<u32> {
+    match fs::read_to_string(POSSIBLE) {
+        Ok(list) => rows_for(&list).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{POSSIBLE} holds {list:?}"),
+            )
+        }),
+        Err(_) => counted_cpus(),
+    }
+}
+
+/// Highest number of a list such as `0-3,8-11`, plus one.
+fn rows_for(list: &str) -> Option<u32> {
+    let highest = list
+        .trim_end()
+        .split(',')
+        .map(|range| range.rsplit('-').next()?.parse::<u32>().ok())
+        .collect::<Option<Vec<_>>>()?
+        .into_iter()
+        .max()?;
+    highest.checked_add(1)
+}
+
+/// How many CPUs are possible, by the size of a per-CPU value.
+fn counted_cpus() -> io::Result<u32> {
+    let map = map_create(&MapSpec {
+        kind: MapKind::PERCPU_ARRAY,
+        key_size: 4,
+        value_size: 8,
+        max_entries: 1,
+        flags: 0,
+        name: "possible_cpus",
+        btf: None,
+    })?;
+    overwritten_by_lookup(&map)
+}
+
+/// Ticks of the kernel's clock in a second (`CONFIG_HZ`): the unit in which BPF
+/// programs read `jiffies`.
+pub fn ticks_per_second() -> io::Result<u32> {
+    // The coarse clocks advance once a tick.
+    let tick = Duration::from(clock_getres(ClockId::CLOCK_MONOTONIC_COARSE)?);
+    rate_of(tick).ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("a clock tick of {tick:?}"),
+        )
+    })
+}
+
+/// How many such ticks make a second. A tick is cut to whole nanoseconds
+/// (3,333,333 of them at 300 Hz), so the quotient is rounded.
+fn rate_of(tick: Duration) -> Option<u32> {
+    let second = Duration::from_secs(1).as_nanos();
+    let tick = tick.as_nanos();
+    u32::try_from((second + tick / 2).checked_div(tick)?)
+        .ok()
+        .filter(|&rate| rate > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_reach_the_highest_cpu_whatever_the_gaps() {
+        assert_eq!(rows_for("0\n"), Some(1));
+        assert_eq!(rows_for("0-1\n"), Some(2));
+        assert_eq!(rows_for("0-3,8-11\n"), Some(12));
+        assert_eq!(rows_for("8-11,0-3"), Some(12));
+    }
+
+    #[test]
+    fn a_list_that_is_none_has_no_highest_cpu() {
+        for list in ["", "\n", "a", "0-", "0,,3", "4294967295"] {
+            assert_eq!(rows_for(list), None, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn a_tick_cut_to_nanoseconds_gives_the_configured_rate() {
+        let rates = [
+            (10_000_000, 100),
+            (4_000_000, 250),
+            (3_333_333, 300),
+            (1_000_000, 1000),
+        ];
+        for (tick, rate) in rates {
+            assert_eq!(rate_of(Duration::from_nanos(tick)), Some(rate));
+        }
+        assert_eq!(rate_of(Duration::ZERO), None);
+        assert_eq!(rate_of(Duration::from_secs(3)), None);
+    }
+
+    #[test]
+    fn this_kernel_ticks_at_a_rate_it_can_be_configured_for() {
+        assert!((24..=1200).contains(&ticks_per_second().unwrap()));
+    }
+}

@@ -1,0 +1,100 @@
+//! The binary's words and exit codes, without a kernel: nothing here needs
+//! root, and nothing is attached.
+#![allow(clippy::expect_used, reason = "a test says what it expected")]
+
+use std::process::{Command, Output};
+
+fn dsrload(line: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_dsrload"))
+        .args(line.split_whitespace())
+        .output()
+        .expect("the binary runs")
+}
+
+fn refuse(line: &str, code: i32, words: &[&str]) {
+    let output = dsrload(line);
+    let talk = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(code), "dsrload {line}: {talk}");
+    for word in words {
+        assert!(
+            talk.contains(word),
+            "dsrload {line}: no '{word}' in: {talk}"
+        );
+    }
+    assert!(!talk.contains("panicked"), "dsrload {line}: {talk}");
+    assert!(output.stdout.is_empty(), "dsrload {line}: an answer");
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_exit_code_2() {
+    refuse("", 2, &["IFACE"]);
+    refuse("eth0 --mode fast", 2, &["fast", "skb"]);
+    refuse("eth0 -t 192.0.2.1", 2, &["VIP:PORT"]);
+    refuse("eth0 -t 192.0.2.1:0 -r 10.0.0.3", 2, &["1 to 65535"]);
+    refuse("eth0 -t 192.0.2.1:65536 -r 10.0.0.3", 2, &["1 to 65535"]);
+    refuse(
+        "eth0 -t 192.0.2.999:80 -r 10.0.0.3",
+        2,
+        &["192.0.2.999", "IPv4"],
+    );
+    refuse("eth0 -t 192.0.2.1:80 -r 10.0.0", 2, &["10.0.0", "IPv4"]);
+    refuse(
+        "eth0 -t 192.0.2.1:80 -r 10.0.0.3=02:zz",
+        2,
+        &["02:zz", "MAC"],
+    );
+    refuse("eth0 -r 10.0.0.3", 2, &["10.0.0.3", "-t"]);
+    refuse("eth0 --unload --mode skb", 2, &["--unload"]);
+    refuse("trace-pipe eth0 perhaps", 2, &["perhaps"]);
+    refuse("eth0 --nosuch", 2, &["--nosuch"]);
+}
+
+#[test]
+fn services_that_cannot_be_are_exit_code_3_and_all_faults_are_named() {
+    refuse(
+        "eth0 -t 192.0.2.1:80 -r 10.0.0.3,10.0.0.3 -t 192.0.2.1:80 -r 192.0.2.1",
+        3,
+        &["10.0.0.3", "given twice", "192.0.2.1:80/tcp", "VIP itself"],
+    );
+    refuse(
+        "eth0 -t 192.0.2.1:80",
+        3,
+        &["192.0.2.1:80/tcp", "no backend"],
+    );
+}
+
+#[test]
+fn more_services_than_a_balancer_holds_are_refused_with_the_limit() {
+    let services: Vec<String> = (1..=1025)
+        .map(|port| format!("-t 192.0.2.1:{port} -r 10.0.0.3"))
+        .collect();
+    let line = format!("eth0 {}", services.join(" "));
+    refuse(&line, 3, &["1025 services", "1024"]);
+}
+
+#[test]
+fn more_backends_than_a_balancer_holds_are_refused_with_the_limit() {
+    let backends: Vec<String> = (0..4096)
+        .map(|n| format!("10.1.{}.{}", n / 256, n % 256))
+        .collect();
+    let line = format!("eth0 -t 192.0.2.1:80 -r {}", backends.join(","));
+    refuse(&line, 3, &["4096 backends", "4095"]);
+}
+
+#[test]
+fn help_and_version_go_to_standard_output_and_succeed() {
+    for line in [
+        "--help",
+        "--version",
+        "status --help",
+        "stats --help",
+        "trace-pipe --help",
+    ] {
+        let output = dsrload(line);
+        assert!(output.status.success(), "dsrload {line}");
+        assert!(
+            !output.stdout.is_empty() && output.stderr.is_empty(),
+            "dsrload {line}"
+        );
+    }
+}

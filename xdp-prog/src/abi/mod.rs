@@ -1,0 +1,77 @@
+//! What the XDP program and user space agree on: every table, once.
+//!
+//! No logic, no padding that the compiler chose, no `bool`, `enum`, `Option`
+//! or `usize` in a table. Addresses, ports and MACs stand as on the wire, read
+//! as one little-endian word; everything else is in host order.
+//!
+//! Tables that change while packets flow are made of [`word`]s: relaxed
+//! atomics, which are plain loads and stores on every machine we run on.
+
+pub mod limits;
+pub mod outcome;
+pub mod settings;
+pub mod state;
+pub mod word;
+
+pub use outcome::Outcome;
+pub use settings::Settings;
+pub use state::{Bucket, Control, Counter, Destination, OutcomeRow, Port, Service};
+
+/// Raised by every change of a table below. A loaded balancer with another
+/// version is never written to.
+pub const ABI_VERSION: u32 = 1;
+
+/// First word of [`Settings`]: `dsrload\0`, as it stands in memory.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"dsrload\0");
+
+/// Name of the XDP program, in the object and in the kernel.
+pub const PROGRAM: &str = "dsrload";
+
+/// The statics of the program that become maps: symbol, and the section that
+/// names it in the object. The build refuses any other.
+pub const TABLES: &[(&str, &str)] = &[
+    ("SETTINGS", section::SETTINGS),
+    ("CONTROL", section::CONTROL),
+    ("PORTS", section::PORTS),
+    ("SERVICES", section::SERVICES),
+    ("DISPLACEMENTS", section::DISPLACEMENTS),
+    ("SLOTS", section::SLOTS),
+    ("DESTINATIONS", section::DESTINATIONS),
+    ("FLOWS", section::FLOWS),
+    ("COUNTERS", section::COUNTERS),
+    ("OUTCOMES", section::OUTCOMES),
+    ("NAMES", section::NAMES),
+    ("DEVICES", DEVICES),
+];
+
+/// Sections of the object, one for each table: a section is a map.
+pub mod section {
+    /// [`Settings`](super::Settings), frozen before the program is loaded.
+    pub const SETTINGS: &str = ".rodata.settings";
+    /// One [`Control`](super::Control).
+    pub const CONTROL: &str = ".bss.control";
+    /// [`Port`](super::Port)s.
+    pub const PORTS: &str = ".bss.ports";
+    /// Two copies of the [`Service`](super::Service) table.
+    pub const SERVICES: &str = ".bss.services";
+    /// Two copies of the displacements of the service table's perfect hash.
+    pub const DISPLACEMENTS: &str = ".bss.displace";
+    /// All [slots](super::state::slot).
+    pub const SLOTS: &str = ".bss.slots";
+    /// All [`Destination`](super::Destination)s.
+    pub const DESTINATIONS: &str = ".bss.dests";
+    /// The flow table's [`Bucket`](super::Bucket)s.
+    pub const FLOWS: &str = ".bss.flows";
+    /// A row of [`Counter`](super::Counter)s for each CPU.
+    pub const COUNTERS: &str = ".bss.counters";
+    /// An [`OutcomeRow`](super::OutcomeRow) for each CPU.
+    pub const OUTCOMES: &str = ".bss.outcomes";
+    /// The texts that the trace pipe shows.
+    pub const NAMES: &str = ".rodata.names";
+}
+
+/// The map of interfaces, by [`Port`] number: `BPF_MAP_TYPE_DEVMAP`. Packets
+/// that leave through another interface than they came in by are redirected
+/// through it. The kernel clears an entry when its interface goes away, which
+/// also tells which pins are stale.
+pub const DEVICES: &str = "DEVICES";

@@ -1,0 +1,86 @@
+//! Every way that a packet can take, in one table.
+//!
+//! The enum, the counters, `dsrload stats`, its JSON and the README's rows
+//! come from here.
+
+/// What the kernel does with the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Verdict {
+    /// Dropped: `XDP_DROP`.
+    Drop = 1,
+    /// Handed to the kernel's stack, untouched: `XDP_PASS`.
+    Pass = 2,
+    /// Sent out of the interface it came in by: `XDP_TX`.
+    Transmit = 3,
+}
+
+impl Verdict {
+    /// The word that reports use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Pass => "pass",
+            Self::Transmit => "tx",
+        }
+    }
+}
+
+macro_rules! outcomes {
+    ($($variant:ident => $verdict:ident, $name:literal, $help:literal;)+) => {
+        /// Where a packet's way ended. Exactly one for each packet.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub enum Outcome {
+            $(#[doc = $help] $variant,)+
+        }
+
+        impl Outcome {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// What becomes of the packet.
+            #[inline(always)]
+            #[must_use]
+            pub const fn verdict(self) -> Verdict {
+                match self {
+                    $(Self::$variant => Verdict::$verdict,)+
+                }
+            }
+
+            /// The name that reports use.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// One line for the operator.
+            #[must_use]
+            pub const fn help(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $help,)+
+                }
+            }
+        }
+    };
+}
+
+outcomes! {
+    Forwarded => Transmit, "forwarded", "Sent to a backend.";
+    NotIpv4 => Pass, "not_ipv4", "Not IPv4: ARP, IPv6, VLAN-tagged and others, left to the kernel.";
+    OtherStation => Pass, "other_station", "Addressed to another station's MAC, or to a group.";
+    BadHeader => Pass, "bad_header", "Cut off inside its IPv4 header, or not a valid one; the kernel drops it.";
+    NotVip => Pass, "not_vip", "Not addressed to a VIP: the host's own traffic.";
+    LocalVip => Pass, "local_vip", "For no service, but the VIP is the host's own address: left to the kernel.";
+    Truncated => Drop, "truncated", "For a VIP, but ends inside its TCP or UDP header.";
+    Fragment => Drop, "fragment", "For a VIP, but a fragment: only its first part carries ports.";
+    OtherProtocol => Drop, "other_protocol", "For a VIP, but neither TCP nor UDP.";
+    NoService => Drop, "no_service", "For a VIP, but no service listens at this port and protocol.";
+    NoBackend => Drop, "no_backend", "The service has no backend in rotation.";
+    NoWayOut => Drop, "no_way_out", "The backend's interface cannot be redirected to.";
+}
+
+const _: () = assert!(Outcome::ALL.len() <= super::limits::OUTCOMES);

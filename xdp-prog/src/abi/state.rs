@@ -1,0 +1,226 @@
+//! The tables that change while packets flow.
+
+use super::limits::{FLOWS_PER_BUCKET, OUTCOMES};
+use super::word::{Shared, Word16, Word32, Word64};
+
+macro_rules! table {
+    ($(#[$meta:meta])* pub struct $name:ident[$bytes:literal] {
+        $($(#[$field_meta:meta])* pub $field:ident: $ty:ty,)+
+    }) => {
+        $(#[$meta])*
+        #[repr(C)]
+        #[derive(Debug, Default)]
+        pub struct $name { $($(#[$field_meta])* pub $field: $ty,)+ }
+
+        const _: () = assert!(
+            size_of::<$name>() == 0 $(+ size_of::<$ty>())+,
+            concat!(stringify!($name), " has hidden padding: name it"),
+        );
+        const _: () = assert!(size_of::<$name>() == $bytes);
+
+        // SAFETY: words and arrays of words alone, without padding, as the
+        // assertion above shows.
+        #[allow(unsafe_code, reason = "see the trait")]
+        unsafe impl Shared for $name {}
+    };
+}
+
+table! {
+    /// The switches of one balancer. The first cache line holds what every
+    /// IPv4 packet reads.
+    pub struct Control[192] {
+        /// Which copy of the service table is in force: 0 or 1. One store of
+        /// this word makes a new table visible.
+        pub active: Word32,
+        /// Not 0: each packet for a VIP is shown in the trace pipe.
+        pub trace: Word32,
+        /// Seed of each copy's perfect hash.
+        pub seeds: [Word64; 2],
+        /// Keys of the [flow hash](crate::select::hash). Random, made once,
+        /// kept as long as the tables: a new key would move every flow.
+        pub keys: [Word64; 5],
+        /// Keys that IPv6 takes in addition.
+        pub keys6: [Word64; 4],
+        /// Cookie of the network namespace (`SO_NETNS_COOKIE`) of the loader.
+        pub netns: Word64,
+        /// Forwarded packets whose destination was given up since.
+        pub retired: Word64,
+        /// Always zero.
+        pub zero: [Word64; 10],
+    }
+}
+
+table! {
+    /// An interface that the balancer is attached to.
+    pub struct Port[16] {
+        /// Its MAC in the six low bytes, as on the wire; the others are 0.
+        pub mac: Word64,
+        /// Its interface index; 0 for a port that is not in use.
+        pub interface: Word32,
+        /// Always zero.
+        pub zero: Word32,
+    }
+}
+
+table! {
+    /// A place of the service table.
+    ///
+    /// Each VIP has one entry more, of port 0 and protocol 0: it tells a
+    /// packet for an unknown port of a VIP from one for no VIP.
+    pub struct Service[32] {
+        /// The VIP as on the wire; IPv4 as IPv4-mapped (RFC 4291, 2.5.5.2).
+        pub address: [Word64; 2],
+        /// [`service_key`]; 0 for a place that is not in use.
+        pub key: Word32,
+        /// Its first slot.
+        pub first_slot: Word32,
+        /// Its number of slots less one.
+        pub slot_mask: Word32,
+        /// Its number, which its destinations carry.
+        pub id: Word16,
+        /// Bits of [`service`].
+        pub flags: Word16,
+    }
+}
+
+/// Bits of [`Service::flags`].
+pub mod service {
+    /// On a VIP's own entry: the address is the balancing host's, too. What
+    /// no service takes is left to its stack.
+    pub const LOCAL: u16 = 1;
+}
+
+/// Port (network order), protocol, and a bit that no empty place has.
+#[inline(always)]
+#[must_use]
+pub const fn service_key(port: [u8; 2], protocol: u8) -> u32 {
+    u32::from_le_bytes([port[0], port[1], protocol, 1])
+}
+
+/// An IPv4 address (wire order, read as one word) as a VIP of the table.
+#[inline(always)]
+#[must_use]
+pub const fn mapped(address: u32) -> [u64; 2] {
+    [0, 0xffff_0000 | (address as u64) << 32]
+}
+
+/// A slot names the destination of the flows that hash to it: `current` in
+/// its low half, `previous` in its high half. They are equal in a settled
+/// slot. 0 in `current`: no backend.
+pub mod slot {
+    /// A settled slot of `destination`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn settled(destination: u16) -> u32 {
+        destination as u32 | (destination as u32) << 16
+    }
+
+    /// Who gets the new flows of `slot`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn current(slot: u32) -> u32 {
+        slot & 0xffff
+    }
+}
+
+table! {
+    /// One backend of one service, and how to reach it.
+    pub struct Destination[64] {
+        /// The first eight bytes of a frame to it: its MAC and the first two
+        /// bytes of ours. A backend's new MAC is one store of this word.
+        pub macs_low: Word64,
+        /// The next four: the rest of our MAC.
+        pub macs_high: Word32,
+        /// The [`Port`] it is reached through.
+        pub port: Word16,
+        /// Bits of [`destination`].
+        pub flags: Word16,
+        /// The backend's own address, in the form of [`Service::address`].
+        pub address: [Word64; 2],
+        /// [`Service::id`] of its service.
+        pub service: Word16,
+        /// Always zero.
+        pub zero: [Word16; 3],
+        /// Always zero.
+        pub reserved: [Word64; 3],
+    }
+}
+
+/// Bits of [`Destination::flags`].
+pub mod destination {
+    /// The entry names a backend. Without it, flows that still name it are
+    /// balanced anew.
+    pub const LIVE: u16 = 1;
+}
+
+table! {
+    /// What one CPU sent to one destination. Only that CPU writes.
+    pub struct Counter[32] {
+        /// Packets.
+        pub packets: Word64,
+        /// Bytes of IP (the header's total length), as `ipvsadm --stats` counts.
+        pub bytes: Word64,
+        /// TCP connections opened.
+        pub connections: Word64,
+        /// Always zero.
+        pub zero: Word64,
+    }
+}
+
+/// How often each outcome came up on one CPU. Only that CPU writes.
+/// [`Outcome::Forwarded`](super::Outcome::Forwarded) is not counted here: it
+/// is the sum of the destinations' packets and of [`Control::retired`].
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct OutcomeRow(pub [Word64; OUTCOMES]);
+
+const _: () = assert!(OUTCOMES.is_power_of_two());
+
+impl OutcomeRow {
+    /// How often this outcome came up.
+    #[inline(always)]
+    #[must_use]
+    pub fn of(&self, outcome: super::Outcome) -> &Word64 {
+        // Masked rather than compared: no branch, and no panic to prove away.
+        &self.0[outcome as usize % OUTCOMES]
+    }
+}
+
+// SAFETY: an array of words.
+#[allow(unsafe_code, reason = "see the trait")]
+unsafe impl Shared for OutcomeRow {}
+
+/// A bucket of the flow table: one cache line of
+/// [entries](crate::track::entry).
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct Bucket(pub [Word64; FLOWS_PER_BUCKET]);
+
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+// SAFETY: an array of words that fills its alignment.
+#[allow(unsafe_code, reason = "see the trait")]
+unsafe impl Shared for Bucket {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_vip_is_held_as_its_mapped_ipv6_address() {
+        let wire = u32::from_le_bytes([192, 0, 2, 1]);
+        let words = mapped(wire);
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&words[0].to_le_bytes());
+        bytes[8..].copy_from_slice(&words[1].to_le_bytes());
+        assert_eq!(
+            bytes,
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 192, 0, 2, 1]
+        );
+    }
+
+    #[test]
+    fn no_key_in_use_looks_like_an_empty_place() {
+        assert_ne!(service_key([0, 0], 0), 0);
+    }
+}

@@ -1,0 +1,171 @@
+//! The tables as maps: one static in a section of its own is one map.
+
+use super::helper;
+use crate::abi::limits;
+use crate::abi::word::{Word16, Word32};
+use crate::abi::{
+    Bucket, Control, Counter, Destination, OutcomeRow, Port, Service, Settings, section,
+};
+use crate::tables::Tables;
+use core::mem::MaybeUninit;
+
+/// A static of zeros whose memory user space maps and may make smaller.
+///
+/// Its length is the largest: the compiler must not conclude anything from a
+/// shorter one. What is really there the masks of [`Settings`] say.
+macro_rules! tables {
+    ($($name:ident: [$ty:ty; $len:expr] in $section:literal = $declared:expr;)*) => {$(
+        const _: () = assert!(same($declared.as_bytes(), $section.as_bytes()));
+        #[unsafe(no_mangle)]
+        #[unsafe(link_section = $section)]
+        static $name: Zeroed<[$ty; $len as usize]> = Zeroed(MaybeUninit::zeroed());
+    )*};
+}
+
+/// Whether two names are equal; `==` is not `const`.
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}
+
+#[repr(transparent)]
+struct Zeroed<T>(MaybeUninit<T>);
+
+// SAFETY: holds tables, which are made of atomics alone.
+unsafe impl<T> Sync for Zeroed<T> {}
+
+tables! {
+    CONTROL: [Control; 1] in ".bss.control" = section::CONTROL;
+    PORTS: [Port; limits::PORTS] in ".bss.ports" = section::PORTS;
+    SERVICES: [Service; 2 * limits::SERVICE_PLACES] in ".bss.services" = section::SERVICES;
+    DISPLACEMENTS: [Word16; 2 * limits::DISPLACEMENTS] in ".bss.displace" = section::DISPLACEMENTS;
+    SLOTS: [Word32; limits::SLOTS] in ".bss.slots" = section::SLOTS;
+    DESTINATIONS: [Destination; limits::DESTINATIONS] in ".bss.dests" = section::DESTINATIONS;
+    FLOWS: [Bucket; limits::FLOW_BUCKETS] in ".bss.flows" = section::FLOWS;
+    COUNTERS: [Counter; limits::CPUS * limits::DESTINATIONS] in ".bss.counters" = section::COUNTERS;
+    OUTCOMES: [OutcomeRow; limits::CPUS] in ".bss.outcomes" = section::OUTCOMES;
+}
+
+/// The record that tells an object of ours from others'. The loader fills in the
+/// rest, for each interface, before the kernel sees it.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata.settings")]
+static SETTINGS: Settings = Settings::of_object();
+const _: () = assert!(same(b".rodata.settings", section::SETTINGS.as_bytes()));
+
+/// A BTF-defined map: nothing of it is ever read, its debug info describes it
+/// (libbpf's format).
+#[repr(C)]
+pub struct Map<K, V, const TYPE: usize, const MAX: usize> {
+    r#type: *const [i32; TYPE],
+    key: *const K,
+    value: *const V,
+    max_entries: *const [i32; MAX],
+}
+
+// SAFETY: the pointers are null and stand for types.
+unsafe impl<K, V, const T: usize, const M: usize> Sync for Map<K, V, T, M> {}
+
+const DEVMAP: usize = 14;
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".maps")]
+static DEVICES: Map<u32, u32, DEVMAP, { limits::PORTS as usize }> = Map {
+    r#type: core::ptr::null(),
+    key: core::ptr::null(),
+    value: core::ptr::null(),
+    max_entries: core::ptr::null(),
+};
+
+/// Entry `index & mask` of a table.
+#[inline(always)]
+fn at<T, const N: usize>(table: &'static Zeroed<[T; N]>, index: u32, mask: u32) -> &'static T {
+    let index = (index & mask) as usize;
+    // SAFETY: the loader makes each map as large as its mask says, and the
+    // verifier refuses the program if it did not.
+    let entry = unsafe { table.0.as_ptr().cast::<T>().add(index) };
+    // SAFETY: as above; every bit pattern is a table.
+    unsafe { &*entry }
+}
+
+/// All maps.
+pub struct Maps;
+
+impl Maps {
+    #[inline(always)]
+    fn cpu(&self) -> u32 {
+        // SAFETY: takes no arguments.
+        let cpu = unsafe { helper::get_smp_processor_id() };
+        cpu & self.settings().cpu_mask.get()
+    }
+}
+
+impl Tables for Maps {
+    #[inline(always)]
+    fn settings(&self) -> &Settings {
+        &SETTINGS
+    }
+    #[inline(always)]
+    fn control(&self) -> &Control {
+        at(&CONTROL, 0, 0)
+    }
+    #[inline(always)]
+    fn port(&self) -> &Port {
+        at(&PORTS, self.settings().port.get(), limits::PORTS - 1)
+    }
+    #[inline(always)]
+    fn service(&self, copy: u32, place: u32) -> &Service {
+        let mask = self.settings().service_mask.get();
+        let index = (copy & 1).wrapping_mul(mask.wrapping_add(1)) | place & mask;
+        at(&SERVICES, index, mask << 1 | 1)
+    }
+    #[inline(always)]
+    fn displacement(&self, copy: u32, index: u32) -> &Word16 {
+        let mask = self.settings().displacement_mask.get();
+        let index = (copy & 1).wrapping_mul(mask.wrapping_add(1)) | index & mask;
+        at(&DISPLACEMENTS, index, mask << 1 | 1)
+    }
+    #[inline(always)]
+    fn slot(&self, index: u32) -> &Word32 {
+        at(&SLOTS, index, self.settings().slot_mask.get())
+    }
+    #[inline(always)]
+    fn destination(&self, number: u16) -> &Destination {
+        let mask = (1u32 << (self.settings().destination_bits.get() & 31)).wrapping_sub(1);
+        at(&DESTINATIONS, number as u32, mask)
+    }
+    #[inline(always)]
+    fn bucket(&self, index: u32) -> &Bucket {
+        at(&FLOWS, index, self.settings().bucket_mask.get())
+    }
+    #[inline(always)]
+    fn counter(&self, destination: u16) -> &Counter {
+        let bits = self.settings().destination_bits.get() & 31;
+        let mask = (1u32 << bits).wrapping_sub(1);
+        let rows = self.settings().cpu_mask.get();
+        let index = self.cpu() << bits | destination as u32 & mask;
+        at(&COUNTERS, index, rows << bits | mask)
+    }
+    #[inline(always)]
+    fn outcomes(&self) -> &OutcomeRow {
+        at(&OUTCOMES, self.cpu(), self.settings().cpu_mask.get())
+    }
+    #[inline(always)]
+    fn ticks(&self) -> u64 {
+        // SAFETY: takes no arguments.
+        unsafe { helper::jiffies64() }
+    }
+    #[inline(always)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "an XDP action is a small number"
+    )]
+    fn redirect(&self, port: u16) -> u32 {
+        let drop = crate::abi::outcome::Verdict::Drop as u64;
+        // SAFETY: the map is a device map; the verifier checks.
+        unsafe { helper::redirect_map((&raw const DEVICES).cast(), port as u64, drop) as u32 }
+    }
+}

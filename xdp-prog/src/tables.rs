@@ -1,0 +1,36 @@
+//! What the packet logic asks of its surroundings.
+
+use crate::abi::word::{Word16, Word32};
+use crate::abi::{Bucket, Control, Counter, Destination, OutcomeRow, Port, Service, Settings};
+
+/// The tables and the few things that only the kernel can do.
+///
+/// Implemented by maps and helpers inside the kernel, by ordinary memory on
+/// the host. Every index is masked by the implementation, so none is wrong.
+pub trait Tables {
+    /// What never changes while the program runs.
+    fn settings(&self) -> &Settings;
+    /// The switches.
+    fn control(&self) -> &Control;
+    /// The interface that this program is attached to.
+    fn port(&self) -> &Port;
+    /// A place of one of the two copies of the service table.
+    fn service(&self, copy: u32, place: u32) -> &Service;
+    /// A displacement of one of the two copies.
+    fn displacement(&self, copy: u32, index: u32) -> &Word16;
+    /// A slot.
+    fn slot(&self, index: u32) -> &Word32;
+    /// A destination, by its number.
+    fn destination(&self, number: u16) -> &Destination;
+    /// A bucket of the flow table.
+    fn bucket(&self, index: u32) -> &Bucket;
+    /// This CPU's counter of a destination.
+    fn counter(&self, destination: u16) -> &Counter;
+    /// This CPU's counters of outcomes.
+    fn outcomes(&self) -> &OutcomeRow;
+    /// The kernel's clock: jiffies.
+    fn ticks(&self) -> u64;
+    /// Sends the frame out of another port: `XDP_REDIRECT`, or another value
+    /// if that port cannot be redirected to.
+    fn redirect(&self, port: u16) -> u32;
+}

@@ -1,0 +1,79 @@
+//! What stands in the flow table and the counters.
+
+use super::world::destination_mask;
+use std::collections::BTreeMap;
+use std::fmt;
+use xdp_prog::abi::Outcome;
+use xdp_prog::tables::Tables;
+use xdp_prog::track::entry::Entry;
+
+/// All that packets change in the tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Bucket and entry of all flows, in order. In which place of its bucket an
+    /// entry stands does not matter.
+    pub flows: Vec<(u32, u64)>,
+    /// Packets, bytes and connections of each destination that has any.
+    pub counters: BTreeMap<u16, [u64; 3]>,
+    /// Outcomes that came up, by number, and how often.
+    pub outcomes: BTreeMap<usize, u64>,
+}
+
+impl Snapshot {
+    /// What stands there now.
+    pub fn of(tables: &impl Tables) -> Self {
+        let mut flows = Vec::new();
+        for bucket in 0..=tables.settings().bucket_mask.get() {
+            let entries = tables.bucket(bucket).0.iter().map(|entry| entry.get());
+            flows.extend(entries.filter(|&e| e != 0).map(|e| (bucket, e)));
+        }
+        flows.sort_unstable();
+        Self {
+            flows,
+            counters: counters(tables, destination_mask(tables)),
+            outcomes: outcomes(tables),
+        }
+    }
+}
+
+/// The counters of destinations 0 to `last` that are not all zero.
+pub fn counters(tables: &impl Tables, last: u16) -> BTreeMap<u16, [u64; 3]> {
+    let count = |number| {
+        let counter = tables.counter(number);
+        let (packets, bytes) = (counter.packets.get(), counter.bytes.get());
+        (number, [packets, bytes, counter.connections.get()])
+    };
+    let all = (0..=last).map(count);
+    all.filter(|(_, count)| *count != [0; 3]).collect()
+}
+
+/// The outcomes that came up.
+pub fn outcomes(tables: &impl Tables) -> BTreeMap<usize, u64> {
+    let all = tables.outcomes().0.iter().map(|word| word.get());
+    all.enumerate().filter(|(_, count)| *count != 0).collect()
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, count) in &self.outcomes {
+            let name = Outcome::ALL.get(*number).map_or("?", |o| o.name());
+            writeln!(f, "    outcome {name}: {count}")?;
+        }
+        for (number, [packets, bytes, connections]) in &self.counters {
+            writeln!(
+                f,
+                "    destination {number}: packets {packets}, bytes {bytes}, connections {connections}"
+            )?;
+        }
+        for (bucket, entry) in &self.flows {
+            let entry = Entry(*entry);
+            let (tag, epoch) = (entry.tag(), entry.epoch());
+            let to = entry.destination();
+            writeln!(
+                f,
+                "    flow {bucket:#06x}/{tag:010x}: epoch {epoch}, destination {to}"
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -11,16 +11,16 @@ help: ## what there is, one line each
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
 
 build: ## dsrload, static and stripped; prints path and size
-	@$(NEED) cc=gcc
+	@$(NEED) cc=gcc,libc6-dev
 	@cargo build --release --locked
 	@printf '%s %s bytes\n' $(BINARY) "$$(stat -c %s $(BINARY))"
 
 demo: build ## the lab end to end: both backends answer curl (root)
-	@$(NEED) nginx=nginx-core curl=curl ip=iproute2 ethtool=ethtool
+	@$(NEED) nginx=nginx-core curl=curl ip=iproute2 ethtool=ethtool bpftool=bpftool
 	@cargo run --quiet --locked --example demo -- $(BINARY)
 
 test: ## lints, and all tests (root: most of them use network namespaces)
-	@$(NEED) cc=gcc git=git nginx=nginx-core curl=curl ip=iproute2 ethtool=ethtool
+	@$(NEED) cc=gcc,libc6-dev git=git nginx=nginx-core curl=curl ip=iproute2 ethtool=ethtool bpftool=bpftool
 	@sh build-support/test.sh
 
 lint: ## formatting, clippy and documentation alone

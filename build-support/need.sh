@@ -1,5 +1,5 @@
 #!/bin/sh
-# need.sh PROGRAM=PACKAGE... - sees to it that programs are there.
+# need.sh PROGRAM=PACKAGE[,PACKAGE]... - sees to it that programs are there.
 #
 # Installs the Debian packages of those that are missing, as root and where
 # there is apt-get; names them in one sentence and fails otherwise. No service
@@ -11,7 +11,7 @@ missing=
 for need in "$@"; do
     case $need in
         ?*=?*) ;;
-        *) echo "usage: need.sh PROGRAM=PACKAGE..." >&2; exit 2 ;;
+        *) echo "usage: need.sh PROGRAM=PACKAGE[,PACKAGE]..." >&2; exit 2 ;;
     esac
     # Programs for root are in sbin, which is not in everyone's PATH.
     PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "${need%%=*}" >/dev/null ||
@@ -20,7 +20,7 @@ done
 [ -n "$missing" ] || exit 0
 
 packages=
-for need in $missing; do packages="$packages ${need#*=}"; done
+for need in $missing; do packages="$packages $(echo "${need#*=}" | tr , ' ')"; done
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     programs=
     for need in $missing; do programs="$programs ${need%%=*}"; done

@@ -220,10 +220,14 @@ fn choose<T: Tables>(flow: &Flow, service: &Service, tables: &T) -> Result<Choic
     } else {
         settled
     };
-    if wanted == 0 {
+    let destination = if wanted != 0 && track.enter(wanted) {
+        wanted
+    } else {
+        settled
+    };
+    if destination == 0 {
         return Err(Outcome::NoBackend);
     }
-    let destination = if track.enter(wanted) { wanted } else { settled };
     Ok(Choice {
         destination,
         is_new: true,

@@ -120,3 +120,90 @@ impl Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn control(seed: u64) -> Control {
+        let control = Control::default();
+        let mut word = seed;
+        for key in &control.keys {
+            word = word
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f);
+            key.set(word ^ word >> 29);
+        }
+        control
+    }
+
+    fn flow(port: u16, sequence: u32) -> Flow {
+        Flow {
+            source: u32::from_le_bytes([172, 17, 0, 5]),
+            destination: u32::from_le_bytes([192, 168, 25, 10]),
+            ports: u32::from(port.to_be()) | u32::from(80u16.to_be()) << 16,
+            protocol: 6,
+            tcp_flags: 2,
+            sequence: sequence.to_be(),
+            length: 60,
+        }
+    }
+
+    /// Chi-squared per degree of freedom of the slots (of 64) that these
+    /// hashes name: near 1 if they are spread as by chance.
+    fn unevenness(hashes: impl Iterator<Item = u64>) -> f64 {
+        let mut bins = vec![0u32; 64];
+        let mut n = 0.0;
+        for hash in hashes {
+            bins[(hash >> 40) as usize & 63] += 1;
+            n += 1.0;
+        }
+        let ideal = n / 64.0;
+        let sum: f64 = bins
+            .iter()
+            .map(|&b| (f64::from(b) - ideal).powi(2) / ideal)
+            .sum();
+        sum / 63.0
+    }
+
+    // 3.0 with 63 degrees of freedom comes up by chance once in 10^13.
+    #[test]
+    fn sequential_ports_are_spread_evenly() {
+        for seed in 1..=20 {
+            let control = control(seed);
+            let hashes = (0..=u16::MAX).map(|port| flow(port, 0).hash(&control));
+            let uneven = unevenness(hashes);
+            assert!(uneven < 3.0, "seed {seed}: {uneven}");
+        }
+    }
+
+    #[test]
+    fn new_connections_are_spread_evenly_whatever_their_sequence_numbers() {
+        for seed in 1..=20 {
+            let control = control(seed);
+            // One port reused, with numbers that grow by the clock.
+            let reused = (0..1 << 16).map(|n| flow(40_000, n * 250).roll(&control));
+            let uneven = unevenness(reused);
+            assert!(uneven < 3.0, "seed {seed}: {uneven}");
+            // The next port each time, as curl in a loop.
+            let next = (0..1u16 << 15).map(|n| flow(n, u32::from(n) * 64_000).roll(&control));
+            let uneven = unevenness(next);
+            assert!(uneven < 3.0, "seed {seed}: {uneven}");
+        }
+    }
+
+    #[test]
+    fn a_retransmitted_syn_rolls_the_same_again_and_another_connection_does_not() {
+        let control = control(1);
+        let first = flow(40_000, 7);
+        assert_eq!(first.roll(&control), first.roll(&control));
+        assert_ne!(first.roll(&control), flow(40_000, 8).roll(&control));
+        assert_ne!(first.roll(&control), first.hash(&control));
+    }
+
+    #[test]
+    fn another_key_gives_another_hash() {
+        assert_ne!(flow(1, 1).hash(&control(1)), flow(1, 1).hash(&control(2)));
+    }
+}

@@ -5,6 +5,7 @@ use dsrload::sys::bpf::{
     self, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_F_RDONLY_PROG, MapFd, MapKind, MapSpec,
 };
 use dsrload::sys::mapping::Mapping;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::io::ErrorKind;
 use xdp_prog::abi::word::Word64;
 
@@ -136,6 +137,18 @@ fn a_refused_map_is_the_kernels_error() {
         ..spec(MapKind::ARRAY, 0)
     });
     assert_eq!(error.unwrap_err().raw_os_error(), Some(libc::EINVAL));
+}
+
+#[test]
+fn a_map_above_the_limit_on_locked_memory_is_created() {
+    // Kernels before 5.11 refuse it until the limit is raised.
+    let (_, hard) = getrlimit(Resource::RLIMIT_MEMLOCK).unwrap();
+    setrlimit(Resource::RLIMIT_MEMLOCK, 64 << 10, hard).unwrap();
+    let large = MapSpec {
+        max_entries: 1 << 20,
+        ..spec(MapKind::ARRAY, 0)
+    };
+    bpf::map_create(&large).unwrap();
 }
 
 #[test]

@@ -290,11 +290,11 @@ const _: () = assert!(size_of::<TestRunAttr>() == 40);
 /// `BPF_PROG_TEST_RUN`: runs the program once on `packet`, as if the loopback
 /// interface had received it, and leaves what became of it in `out`.
 ///
-/// `EINVAL` for a packet shorter than an Ethernet header; `ENOMEM` beyond what
-/// an XDP frame holds (73,152 bytes on Linux 6.18; before 5.18 one page, less
-/// head and tail room, and `EINVAL`); `ENOSPC` when it does not fit `out`. An empty `out` asks for the verdict
-/// and the length alone. `EPERM` without CAP_NET_ADMIN and CAP_BPF, where
-/// unprivileged BPF is off.
+/// `EINVAL` for a packet shorter than an Ethernet header (Linux 5.10 takes it);
+/// `ENOMEM` beyond what an XDP frame holds (73,152 bytes on Linux 6.18; before
+/// 5.18 one page, less head and tail room, and `EINVAL`); `ENOSPC` when it does
+/// not fit `out`. An empty `out` asks for the verdict and the length alone.
+/// `EPERM` without CAP_NET_ADMIN and CAP_BPF, where unprivileged BPF is off.
 pub fn test_run(program: &ProgramFd, packet: &[u8], out: &mut [u8]) -> io::Result<TestRun> {
     let mut attr = TestRunAttr {
         fd: fd_number(program.as_fd()),

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use build_support::llvm::{Misaligned, Module};
-use build_support::{Cpu, Options, Toolchain, elf, pipeline, sources::Sources};
+use build_support::llvm::Module;
+use build_support::{Cpu, Options, Toolchain, alignment, pipeline};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -23,12 +23,7 @@ fn main() -> Result<()> {
             tables,
             out: Path::new(out),
         }),
-        ["unchecked", bitcode] => emit(bitcode, Misaligned::Feature).map(drop),
-        ["claim", source, bitcode, out] => {
-            let object = emit(bitcode, Misaligned::Claim)?;
-            let object = elf::finish(&object, &Sources::of(Path::new(source))?)?;
-            fs::write(out, object).context("write the object")
-        }
+        ["unchecked", bitcode] => emit(bitcode),
         other => bail!("unknown arguments: {other:?}"),
     }
 }
@@ -42,16 +37,15 @@ fn tell_cargo() -> Result<()> {
 }
 
 /// The steps that make an object of bitcode, without the inspection.
-fn emit(bitcode: &str, misaligned: Misaligned) -> Result<Vec<u8>> {
+fn emit(bitcode: &str) -> Result<()> {
     let toolchain = Toolchain::from_environment();
     let library = toolchain.open_llvm()?;
     let bitcode = fs::read(bitcode).context("read the bitcode")?;
-    let mut module = Module::read(library, &bitcode, Cpu::V3.name(), misaligned)
+    let mut module = Module::read(library, &bitcode, Cpu::V3.name())
         .map_err(|error| anyhow!(toolchain.explain_unreadable(library, &error)))?;
     pipeline::prepare(&module);
     pipeline::optimize(&mut module)?;
-    if misaligned == Misaligned::Claim {
-        pipeline::claim_alignment(&module);
-    }
-    module.emit().map_err(|said| anyhow!("{said:?}"))
+    alignment::claim(&module);
+    module.emit().map_err(|said| anyhow!("{said:?}"))?;
+    Ok(())
 }

@@ -1,10 +1,16 @@
 //! Repairs BTF, the kernel's type information, which LLVM makes from Rust's
-//! debug info: in place and at the same length, so that no offset changes.
+//! debug info.
 //!
-//! The format is that of the kernel's `Documentation/bpf/btf.rst`: a header,
-//! types one after the other, strings.
+//! The format is that of the kernel's `Documentation/bpf/btf.rst`. The section
+//! `.BTF` has types, one after the other, and strings, which they name by
+//! offset; `.BTF.ext` names strings, too, and says which line each instruction
+//! comes from. All strings are written anew: a name that is changed is another
+//! string than the line of source that reads like it, and the length of the
+//! section does not depend on the length of a path of the build.
 
-use anyhow::{Result, ensure};
+use std::collections::HashMap;
+
+use anyhow::{Context, Result, ensure};
 
 use crate::sources::Sources;
 
@@ -31,57 +37,93 @@ mod kind {
     pub const ENUM64: usize = 19;
 }
 
-/// One type, as far as it matters here.
-struct TypeRecord {
-    /// Where it starts.
-    at: usize,
-    kind: usize,
-    /// Where the names of its members stand.
-    members: Vec<usize>,
-    /// Where the next type starts.
-    next: usize,
-}
-
-/// Makes a `.BTF` section acceptable to the kernel, and independent of the
-/// machine it was built on.
+/// Makes the type information acceptable to the kernel, and independent of the
+/// machine it was built on; the answer is the new section `.BTF`.
 ///
 /// Names that are no C identifiers (`Option<u32>`) get underscores, pointers
 /// lose theirs; functions become static, unless they are `exported`, because
 /// the verifier takes a global function as callable with anything; files get
-/// the names that [`Sources`] has for them.
-pub fn repair(btf: &mut [u8], exported: &[String], sources: &Sources) -> Result<()> {
+/// the names that [`Sources`] has for them. In `ext`, the section `.BTF.ext`,
+/// the offsets of strings change.
+pub fn repair(
+    btf: &[u8],
+    ext: &mut [u8],
+    exported: &[String],
+    sources: &Sources,
+) -> Result<Vec<u8>> {
     ensure!(
         btf.len() >= HEADER && btf.starts_with(&MAGIC),
         "the section .BTF has no header"
     );
-    let field = |at| word(btf, at);
-    let header = field(4)?;
-    let (types, strings) = (header + field(8)?, header + field(16)?);
-    let (types_end, strings_end) = (types + field(12)?, strings + field(20)?);
-    ensure!(
-        types_end <= btf.len() && strings_end <= btf.len() && strings < strings_end,
-        "the section .BTF ends before what its header promises"
-    );
-    let (head, text) = btf.split_at_mut(strings);
-    let text = &mut text[..strings_end - strings];
-    ensure!(
-        text.last() == Some(&0),
-        "the strings of the section .BTF do not end"
-    );
+    let header = word(btf, 4)?;
+    let types = part(btf, header + word(btf, 8)?, word(btf, 12)?)?;
+    let mut strings = Strings {
+        old: part(btf, header + word(btf, 16)?, word(btf, 20)?)?,
+        new: vec![0],
+        offsets: HashMap::from([(Vec::new(), 0)]),
+    };
+    let types = repair_types(types, &mut strings, exported)?;
+    repair_lines(ext, &mut strings, sources)?;
 
-    let mut at = types;
-    while at < types_end {
-        let record = TypeRecord::read(head, at)?;
-        repair_type(head, text, &record, exported)?;
-        at = record.next;
+    let mut repaired = part(btf, 0, HEADER)?.to_vec();
+    let header = u32::try_from(HEADER)?;
+    let lengths = [
+        u32::try_from(types.len())?,
+        u32::try_from(strings.new.len())?,
+    ];
+    let fields = [header, 0, lengths[0], lengths[0], lengths[1]];
+    for (index, field) in fields.into_iter().enumerate() {
+        put(&mut repaired, 4 + 4 * index, field)?;
     }
-    rename_files(text, sources);
-    Ok(())
+    repaired.extend(types);
+    repaired.extend(strings.new);
+    Ok(repaired)
 }
 
-impl TypeRecord {
-    fn read(bytes: &[u8], at: usize) -> Result<Self> {
-        let info = word(bytes, at + 4)?;
+/// The strings as LLVM wrote them, and as they will be.
+struct Strings<'a> {
+    old: &'a [u8],
+    new: Vec<u8>,
+    offsets: HashMap<Vec<u8>, u32>,
+}
+
+impl<'a> Strings<'a> {
+    fn old(&self, at: usize) -> Result<&'a [u8]> {
+        let tail = self.old.get(at..).unwrap_or_default();
+        let end = tail.iter().position(|byte| *byte == 0);
+        let end = end.context("the type information names a string that is not there")?;
+        Ok(&tail[..end])
+    }
+
+    /// Where a string is among the new ones.
+    fn add(&mut self, string: Vec<u8>) -> Result<u32> {
+        if let Some(offset) = self.offsets.get(&string) {
+            return Ok(*offset);
+        }
+        let offset = u32::try_from(self.new.len())?;
+        self.new.extend(&string);
+        self.new.push(0);
+        self.offsets.insert(string, offset);
+        Ok(offset)
+    }
+
+    /// Lets the word at `at` name the same string as before, changed by `change`.
+    fn renew(
+        &mut self,
+        bytes: &mut [u8],
+        at: usize,
+        change: impl Fn(&[u8]) -> Vec<u8>,
+    ) -> Result<()> {
+        let string = change(self.old(word(bytes, at)?)?);
+        put(bytes, at, self.add(string)?)
+    }
+}
+
+fn repair_types(types: &[u8], strings: &mut Strings, exported: &[String]) -> Result<Vec<u8>> {
+    let mut repaired = types.to_vec();
+    let mut at = 0;
+    while at < types.len() {
+        let info = word(types, at + 4)?;
         let (kind, count) = (info >> 24 & 0x1f, info & 0xffff);
         // What follows the three words that all types have: this many records
         // of this size, and whether each starts with a name.
@@ -93,93 +135,125 @@ impl TypeRecord {
             kind::ENUM | kind::FUNC_PROTO => (count, 8, true),
             _ => (0, 0, false),
         };
-        let first = at + 12;
-        let members = (0..if named { records } else { 0 }).map(|index| first + index * size);
-        let members = members.collect();
-        let next = first + records * size;
-        Ok(Self {
-            at,
-            kind,
-            members,
-            next,
-        })
-    }
-}
-
-fn repair_type(
-    types: &mut [u8],
-    strings: &mut [u8],
-    record: &TypeRecord,
-    exported: &[String],
-) -> Result<()> {
-    let at = record.at;
-    match record.kind {
-        kind::PTR => return put(types, at, 0),
-        // Its name is that of a section: `.maps`.
-        kind::DATASEC => return Ok(()),
-        kind::FUNC => {
-            let name = string(strings, word(types, at)?)?;
-            if !exported.iter().any(|symbol| symbol.as_bytes() == name) {
-                // The linkage, in the place of a count: BTF_FUNC_STATIC.
-                let info = word(types, at + 4)? & !0xffff;
-                put(types, at + 4, u32::try_from(info)?)?;
+        match kind {
+            kind::PTR => put(&mut repaired, at, 0)?,
+            // Its name is that of a section: `.maps`.
+            kind::DATASEC => strings.renew(&mut repaired, at, <[u8]>::to_vec)?,
+            _ => {
+                let name = strings.old(word(types, at)?)?;
+                let is_exported = exported.iter().any(|symbol| symbol.as_bytes() == name);
+                if kind == kind::FUNC && !is_exported {
+                    // The linkage, in the place of a count: BTF_FUNC_STATIC.
+                    put(&mut repaired, at + 4, u32::try_from(info & !0xffff)?)?;
+                }
+                strings.renew(&mut repaired, at, identifier)?;
             }
         }
-        _ => {}
+        at += 12;
+        for _ in 0..records {
+            if named {
+                strings.renew(&mut repaired, at, identifier)?;
+            }
+            at += size;
+        }
     }
-    for name in std::iter::once(&at).chain(&record.members) {
-        make_identifier(string_mut(strings, word(types, *name)?)?);
+    ensure!(at == types.len(), "the section .BTF ends within a type");
+    Ok(repaired)
+}
+
+/// The tables of `.BTF.ext`.
+#[derive(Clone, Copy)]
+enum Table {
+    /// Where functions start, and their types.
+    Functions,
+    /// Where instructions come from: after the instruction, a file and the text
+    /// of a line.
+    Lines,
+    /// Accesses to fields of the kernel's types: after the instruction and the
+    /// type, the fields.
+    Relocations,
+}
+
+/// A table is the size of its records, and for each section of code the name,
+/// a count, and as many records.
+fn repair_lines(ext: &mut [u8], strings: &mut Strings, sources: &Sources) -> Result<()> {
+    ensure!(
+        ext.starts_with(&MAGIC),
+        "the section .BTF.ext has no header"
+    );
+    let header = word(ext, 4)?;
+    // Where a table starts and its length are fields of the header; older
+    // headers are shorter.
+    let tables = [
+        (8, Table::Functions),
+        (16, Table::Lines),
+        (24, Table::Relocations),
+    ];
+    for (field, table) in tables {
+        if field + 8 > header {
+            break;
+        }
+        let mut at = header + word(ext, field)?;
+        let end = at + word(ext, field + 4)?;
+        ensure!(end <= ext.len(), "the section .BTF.ext is cut off");
+        if at == end {
+            continue;
+        }
+        let size = word(ext, at)?;
+        at += 4;
+        while at < end {
+            strings.renew(ext, at, <[u8]>::to_vec)?;
+            let count = word(ext, at + 4)?;
+            at += 8;
+            for _ in 0..count {
+                match table {
+                    Table::Functions => {}
+                    Table::Lines => {
+                        strings.renew(ext, at + 4, |path| file(path, sources))?;
+                        strings.renew(ext, at + 8, <[u8]>::to_vec)?;
+                    }
+                    Table::Relocations => strings.renew(ext, at + 8, <[u8]>::to_vec)?,
+                }
+                at += size;
+            }
+        }
+        ensure!(at == end, "the section .BTF.ext ends within a record");
     }
     Ok(())
 }
 
-/// Changes a name into one that the kernel takes; no name stays none.
-fn make_identifier(name: &mut [u8]) {
-    for (index, byte) in name.iter_mut().enumerate() {
-        let fine = byte.is_ascii_alphabetic() || (index > 0 && byte.is_ascii_digit());
-        if index >= NAME_MAX {
-            *byte = 0;
-        } else if !fine {
-            *byte = b'_';
-        }
-    }
+/// A name that the kernel takes; no name stays none.
+fn identifier(name: &[u8]) -> Vec<u8> {
+    let fine = |index, byte: u8| {
+        byte == b'_' || byte.is_ascii_alphabetic() || (index > 0 && byte.is_ascii_digit())
+    };
+    let name = name.iter().take(NAME_MAX).enumerate();
+    name.map(|(index, byte)| if fine(index, *byte) { *byte } else { b'_' })
+        .collect()
 }
 
-/// Shortens the paths among the strings; what is left over becomes zero.
-fn rename_files(strings: &mut [u8], sources: &Sources) {
-    for string in strings.split_mut(|byte| *byte == 0) {
-        let Ok(path) = std::str::from_utf8(string) else {
-            continue;
-        };
-        let name = sources.name(path);
-        if name.len() < path.len() {
-            let name = name.as_bytes().to_vec();
-            string.fill(0);
-            string[..name.len()].copy_from_slice(&name);
-        }
-    }
+/// The name of a file. One from elsewhere, as a build script may make, loses the
+/// path that is of this machine.
+fn file(path: &[u8], sources: &Sources) -> Vec<u8> {
+    let Ok(path) = std::str::from_utf8(path) else {
+        return path.to_vec();
+    };
+    let name = sources.name(path);
+    let name = match name.rsplit_once('/') {
+        Some((_, last)) if name.starts_with('/') => last,
+        _ => name,
+    };
+    name.as_bytes().to_vec()
 }
 
-/// The string at an offset, without its end.
-fn string(strings: &[u8], at: usize) -> Result<&[u8]> {
-    let length = length(strings, at)?;
-    Ok(&strings[at..at + length])
-}
-
-fn string_mut(strings: &mut [u8], at: usize) -> Result<&mut [u8]> {
-    let length = length(strings, at)?;
-    Ok(&mut strings[at..at + length])
-}
-
-fn length(strings: &[u8], at: usize) -> Result<usize> {
-    let tail = strings.get(at..).unwrap_or_default();
-    let length = tail.iter().position(|byte| *byte == 0);
-    length.ok_or_else(|| anyhow::anyhow!("a type in the section .BTF names no string"))
+fn part(bytes: &[u8], start: usize, length: usize) -> Result<&[u8]> {
+    let part = bytes.get(start..).and_then(|tail| tail.get(..length));
+    part.context("the section .BTF is shorter than its header says")
 }
 
 fn word(bytes: &[u8], at: usize) -> Result<usize> {
     let word = bytes.get(at..).and_then(|tail| tail.first_chunk::<4>());
-    let word = word.ok_or_else(|| anyhow::anyhow!("the section .BTF is cut off"))?;
+    let word = word.context("the type information is cut off")?;
     Ok(usize::try_from(u32::from_le_bytes(*word))?)
 }
 
@@ -187,110 +261,10 @@ fn put(bytes: &mut [u8], at: usize, value: u32) -> Result<()> {
     let word = bytes
         .get_mut(at..)
         .and_then(|tail| tail.first_chunk_mut::<4>());
-    let word = word.ok_or_else(|| anyhow::anyhow!("the section .BTF is cut off"))?;
+    let word = word.context("the type information is cut off")?;
     *word = value.to_le_bytes();
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A section with these types, each a list of words, and these strings,
-    /// which start at 1, 1 + the length of the first + 1, ...
-    fn section(types: &[&[u32]], strings: &[&str]) -> Vec<u8> {
-        let types: Vec<u8> = types
-            .concat()
-            .iter()
-            .flat_map(|w| w.to_le_bytes())
-            .collect();
-        let strings = format!("\0{}\0", strings.join("\0"));
-        let length = |bytes: usize| u32::try_from(bytes).expect("a short section").to_le_bytes();
-        let mut section = vec![0x9f, 0xeb, 1, 0];
-        for part in [24, 0, types.len(), types.len(), strings.len()] {
-            section.extend(length(part));
-        }
-        section.extend(types);
-        section.extend(strings.as_bytes());
-        section
-    }
-
-    fn sources() -> Sources {
-        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs");
-        Sources::of(manifest.as_ref()).expect("this crate")
-    }
-
-    fn repaired(types: &[&[u32]], strings: &[&str], exported: &[&str]) -> Vec<u8> {
-        let mut section = section(types, strings);
-        let exported: Vec<String> = exported.iter().map(|name| name.to_string()).collect();
-        repair(&mut section, &exported, &sources()).expect("a valid section");
-        section
-    }
-
-    fn strings_of(section: &[u8]) -> String {
-        let start = 24 + word(section, 16).expect("a header");
-        String::from_utf8_lossy(&section[start..]).into_owned()
-    }
-
-    const STRUCT_OF_ONE: u32 = 4 << 24 | 1;
-
-    #[test]
-    fn names_become_c_identifiers_those_of_members_too() {
-        let types: &[&[u32]] = &[&[1, STRUCT_OF_ONE, 4, 13, 1, 0]];
-        let section = repaired(types, &["Option<u32>", "0", "x"], &[]);
-        assert_eq!(strings_of(&section), "\0Option_u32_\0_\0x\0");
-    }
-
-    #[test]
-    fn a_pointer_loses_its_name_and_keeps_what_it_points_to() {
-        let section = repaired(&[&[1, 2 << 24, 7]], &["*const u32"], &[]);
-        assert_eq!(word(&section, 24).expect("a type"), 0);
-        assert_eq!(word(&section, 32).expect("a type"), 7);
-    }
-
-    #[test]
-    fn functions_are_static_unless_they_are_exported() {
-        let types: &[&[u32]] = &[&[1, 12 << 24 | 1, 9], &[5, 12 << 24 | 1, 9]];
-        let section = repaired(types, &["dsr", "inner"], &["dsr"]);
-        assert_eq!(word(&section, 28).expect("a type"), 12 << 24 | 1);
-        assert_eq!(word(&section, 40).expect("a type"), 12 << 24);
-    }
-
-    #[test]
-    fn a_long_name_is_cut() {
-        let section = repaired(&[&[1, 8 << 24, 1]], &[&"a".repeat(300)], &[]);
-        let text = strings_of(&section);
-        assert_eq!(text.trim_matches('\0'), "a".repeat(127));
-        assert_eq!(text.len(), 302, "the length stays");
-    }
-
-    #[test]
-    fn files_are_named_without_the_directory_of_the_build() {
-        let root = sources().root().join("xdp-prog/src/lib.rs");
-        let path = root.to_str().expect("UTF-8");
-        let library = "/rustc/5980/library/core/src/cell.rs";
-        let section = repaired(&[], &[path, library, "    let x = 1;"], &[]);
-        let text = strings_of(&section);
-        let strings: Vec<&str> = text.split('\0').filter(|text| !text.is_empty()).collect();
-        let wanted = [
-            "xdp-prog/src/lib.rs",
-            "library/core/src/cell.rs",
-            "    let x = 1;",
-        ];
-        assert_eq!(strings, wanted);
-        assert_eq!(
-            text.find("library/core"),
-            Some(path.len() + 2),
-            "no offset moves"
-        );
-    }
-
-    #[test]
-    fn a_section_that_is_cut_off_is_an_error() {
-        let whole = section(&[&[1, STRUCT_OF_ONE, 4, 13, 1, 0]], &["Option<u32>", "0"]);
-        for length in 0..whole.len() {
-            let mut cut = whole[..length].to_vec();
-            assert!(repair(&mut cut, &[], &sources()).is_err(), "{length} bytes");
-        }
-    }
-}
+mod tests;

@@ -13,22 +13,17 @@ pub fn finish(object: &[u8], sources: &Sources) -> Result<Vec<u8>> {
     let mut builder = Builder::read(object).context("read the object that LLVM wrote")?;
     refuse_addresses_in_data(&builder)?;
     refuse_undefined_symbols(&builder)?;
-    let exported = exported(&builder);
+    refuse_path_of_the_build(&builder, sources)?;
+    repair_type_information(&mut builder, sources)?;
     for section in &mut builder.sections {
         let name = section.name.to_string();
-        if is_for_debuggers(&name) {
-            section.delete = true;
-        }
-        if let (".BTF", SectionData::Data(btf)) = (name.as_str(), &mut section.data) {
-            btf::repair(btf.to_mut(), &exported, sources)?;
-        }
+        section.delete = is_for_debuggers(&name);
     }
     separate_section_names(&mut builder);
     let mut finished = Vec::new();
     builder
         .write(&mut finished)
         .context("write the finished object")?;
-    refuse_path_of_the_build(&finished, sources)?;
     Ok(finished)
 }
 
@@ -37,12 +32,33 @@ fn is_for_debuggers(section: &str) -> bool {
     section.starts_with(".debug") || [".eh_frame", ".llvm_addrsig"].contains(&section)
 }
 
-fn exported(builder: &Builder<'_>) -> Vec<String> {
-    let symbols = builder.symbols.iter();
-    symbols
+fn repair_type_information(builder: &mut Builder<'_>, sources: &Sources) -> Result<()> {
+    let exported: Vec<String> = builder
+        .symbols
+        .iter()
         .filter(|symbol| symbol.st_bind() == elf::STB_GLOBAL)
         .map(|symbol| symbol.name.to_string())
-        .collect()
+        .collect();
+    // A crate without a program, as in a test, has no type information.
+    let Some(types) = data(builder, ".BTF").cloned() else {
+        return Ok(());
+    };
+    let lines = data(builder, ".BTF.ext").context("there is no section .BTF.ext")?;
+    let types = btf::repair(&types, lines, &exported, sources)?;
+    if let Some(data) = data(builder, ".BTF") {
+        *data = types;
+    }
+    Ok(())
+}
+
+/// The bytes of a section.
+fn data<'b>(builder: &'b mut Builder<'_>, name: &str) -> Option<&'b mut Vec<u8>> {
+    let mut sections = builder.sections.iter_mut();
+    let section = sections.find(|section| section.name.as_slice() == name.as_bytes())?;
+    match &mut section.data {
+        SectionData::Data(bytes) => Some(bytes.to_mut()),
+        _ => None,
+    }
 }
 
 /// Data becomes the content of maps as it is: an address in it would be null.
@@ -73,16 +89,25 @@ fn refuse_undefined_symbols(builder: &Builder<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The same source makes the same object wherever it is built.
-fn refuse_path_of_the_build(object: &[u8], sources: &Sources) -> Result<()> {
+/// The same source makes the same object wherever it is built. The type
+/// information does not name the directory of the build any more, so that only
+/// the program's own data can: what `env!` gave it.
+fn refuse_path_of_the_build(builder: &Builder<'_>, sources: &Sources) -> Result<()> {
     let root = sources.root().as_os_str().as_encoded_bytes();
-    // A root as short as `/` or `/a` is part of other strings.
-    let found = root.len() > 3 && object.windows(root.len()).any(|window| window == root);
-    ensure!(
-        !found,
-        "the object would hold the path {} of this machine",
-        sources.root().display()
-    );
+    for section in &builder.sections {
+        let is_data = section.sh_flags & u64::from(elf::SHF_ALLOC) != 0;
+        let SectionData::Data(bytes) = &section.data else {
+            continue;
+        };
+        // A root as short as `/` or `/a` is part of other strings.
+        let found = root.len() > 3 && bytes.windows(root.len()).any(|window| window == root);
+        ensure!(
+            !(is_data && found),
+            "{} would hold the path {} of this machine",
+            section.name,
+            sources.root().display()
+        );
+    }
     Ok(())
 }
 

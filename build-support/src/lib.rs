@@ -11,12 +11,13 @@
 //! 3. [`pipeline`] changes the host's code into BPF's and optimizes it.
 //! 4. [`inspect`] looks for what the kernel would refuse: every panic that is
 //!    still reachable, for one. What passes cannot panic.
-//! 5. LLVM generates the object.
+//! 5. [`alignment`] lets packets be read by words, and LLVM generates the object.
 //! 6. [`elf`] and [`btf`] repair its type information and drop the rest of the
 //!    debug info.
 
 #![deny(unsafe_code)]
 
+pub mod alignment;
 pub mod btf;
 pub mod elf;
 pub mod inspect;
@@ -40,7 +41,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 
 use inspect::Rules;
-use llvm::{Misaligned, Module};
+use llvm::Module;
 use sources::Sources;
 pub use toolchain::Toolchain;
 
@@ -154,22 +155,13 @@ pub fn compile(options: &Options, toolchain: &Toolchain) -> Result<Inputs> {
 /// From bitcode to an object as LLVM writes it.
 fn generate(bitcode: &[u8], toolchain: &Toolchain, rules: &Rules) -> Result<Vec<u8>> {
     let library = toolchain.open_llvm()?;
-    let misaligned = if library.version().major >= 22 {
-        Misaligned::Feature
-    } else {
-        Misaligned::Claim
-    };
-    let mut module = Module::read(library, bitcode, rules.cpu.name(), misaligned)
+    let mut module = Module::read(library, bitcode, rules.cpu.name())
         .map_err(|error| anyhow!(toolchain.explain_unreadable(library, &error)))?;
     pipeline::prepare(&module);
     pipeline::optimize(&mut module)?;
-    inspect::before_code_generation(&module, rules)?;
-    if misaligned == Misaligned::Claim {
-        pipeline::claim_alignment(&module);
-    }
-    let object = module
+    inspect::inspect(&module, rules)?;
+    alignment::claim(&module);
+    module
         .emit()
-        .map_err(|said| inspect::refused_by_llvm(&module, &said, rules))?;
-    inspect::after_code_generation(&module, rules)?;
-    Ok(object)
+        .map_err(|said| inspect::refused_by_llvm(&module, &said, rules))
 }

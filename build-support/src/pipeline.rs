@@ -1,13 +1,11 @@
 //! From the bitcode of rustc to what the BPF back end can compile: the changes
 //! to the code, and the order of them.
 
-use std::ffi::c_uint;
-
 use anyhow::{Result, anyhow};
 
+use crate::alignment;
 use crate::llvm::Module;
-use crate::llvm::handle::{Instruction, Value};
-use crate::llvm::opcode::{self, ordering};
+use crate::llvm::opcode::ordering;
 
 /// What the host needs of a function, and BPF does not know.
 const HOST_SETTINGS: [&str; 5] = [
@@ -24,13 +22,15 @@ pub fn prepare(module: &Module) {
     drop_host_attributes(module);
     inline_calls(module);
     relax_atomics(module);
+    alignment::align_locals(module);
     hide_symbols(module);
 }
 
-/// Optimizes, and drops what nobody uses.
+/// Optimizes, drops what nobody uses, and expands comparisons of memory: what
+/// code generation would do too late for [`alignment::claim`].
 pub fn optimize(module: &mut Module) -> Result<()> {
     module
-        .optimize(c"default<O3>,globaldce,dce")
+        .optimize(c"default<O3>,globaldce,dce,expand-memcmp")
         .map_err(|said| anyhow!("LLVM cannot optimize the program: {said}"))?;
     gather_cold_functions(module);
     Ok(())
@@ -104,57 +104,4 @@ fn gather_cold_functions(module: &Module) {
             function.remove(cold);
         }
     }
-}
-
-/// Lets each access rely on its natural alignment, except on the stack: for an
-/// LLVM that cannot be told that BPF does not care. Only to be used after all
-/// optimization, which must not take the claim for a fact about addresses.
-pub fn claim_alignment(module: &Module) {
-    for function in module.functions() {
-        for instruction in function.instructions() {
-            if let Some((address, bytes)) = access(module, instruction)
-                && instruction.alignment().is_some_and(|now| now < bytes)
-                && !may_be_on_stack(address)
-            {
-                instruction.set_alignment(bytes);
-            }
-        }
-    }
-}
-
-/// The address of an access, and the alignment in bytes that suits it: its size,
-/// or that of a register if it takes two.
-fn access<'m>(module: &'m Module, instruction: Instruction<'m>) -> Option<(Value<'m>, c_uint)> {
-    let mut operands = instruction.operands();
-    let (address, value) = match instruction.opcode() {
-        opcode::LOAD => (operands.next()?, instruction.value()),
-        opcode::STORE => {
-            let value = operands.next()?;
-            (operands.next()?, value)
-        }
-        _ => return None,
-    };
-    let bytes = c_uint::try_from(module.size_of(value.ty()?)).ok()?;
-    matches!(bytes, 1 | 2 | 4 | 8 | 16).then_some((address, bytes.min(8)))
-}
-
-/// Whether an address may be that of a local variable.
-fn may_be_on_stack(address: Value<'_>) -> bool {
-    let (mut seen, mut pending) = (Vec::new(), vec![address]);
-    while let Some(value) = pending.pop() {
-        let Some(instruction) = value.as_instruction() else {
-            continue;
-        };
-        if seen.contains(&instruction) {
-            continue;
-        }
-        seen.push(instruction);
-        match instruction.opcode() {
-            opcode::ALLOCA => return true,
-            opcode::GET_ELEMENT_PTR => pending.extend(instruction.operands().next()),
-            opcode::PHI | opcode::SELECT => pending.extend(instruction.operands()),
-            _ => {}
-        }
-    }
-    false
 }

@@ -36,18 +36,6 @@ const FLAGS: [&str; 13] = [
     "-Cforce-unwind-tables=no",
 ];
 
-/// What Cargo says about the build of the loader: its flags, its wrappers. A
-/// rustc that is a wrapper itself could read them.
-const NOT_FOR_US: [&str; 7] = [
-    "CARGO_ENCODED_RUSTFLAGS",
-    "RUSTC_WORKSPACE_WRAPPER",
-    "RUSTC_WRAPPER",
-    "RUSTDOCFLAGS",
-    "RUSTFLAGS",
-    "RUSTC_LINKER",
-    "TARGET",
-];
-
 /// The outcome of a run.
 pub struct Bitcode {
     /// LLVM bitcode for the host.
@@ -92,7 +80,7 @@ fn command(
     toolchain: &Toolchain,
     directory: &Path,
 ) -> Result<Command> {
-    let mut command = Command::new(&toolchain.rustc);
+    let mut command = toolchain.command();
     // The debug info names files of the standard library by paths of this
     // machine if their source is installed. Without this, the object would
     // depend on that.
@@ -111,9 +99,6 @@ fn command(
         // `file!()` and the messages of rustc use it as it is.
         .current_dir(sources.root())
         .arg(sources.crate_root());
-    for variable in NOT_FOR_US {
-        command.env_remove(variable);
-    }
     Ok(command)
 }
 

@@ -15,6 +15,18 @@ use crate::llvm::{Library, OpenError, Unreadable};
 /// The variable that names another libLLVM than rustc's own.
 pub const OVERRIDE: &str = "DSR_LIBLLVM";
 
+/// What Cargo says about the build of the loader: its flags, its wrappers. A
+/// rustc that is a wrapper itself could read them.
+const NOT_FOR_US: [&str; 7] = [
+    "CARGO_ENCODED_RUSTFLAGS",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTC_WRAPPER",
+    "RUSTDOCFLAGS",
+    "RUSTFLAGS",
+    "RUSTC_LINKER",
+    "TARGET",
+];
+
 /// A rustc, and where its LLVM is.
 #[derive(Clone, Debug)]
 pub struct Toolchain {
@@ -34,6 +46,15 @@ impl Toolchain {
                 .into(),
             libllvm: set(OVERRIDE).map(PathBuf::from),
         }
+    }
+
+    /// A run of rustc, to be given arguments.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.rustc);
+        for variable in NOT_FOR_US {
+            command.env_remove(variable);
+        }
+        command
     }
 
     /// Where the toolchain is installed.
@@ -124,7 +145,8 @@ impl Toolchain {
 
     fn ask(&self, arguments: &[&str]) -> Result<String> {
         let asked = || format!("run {} {}", self.rustc.display(), arguments.join(" "));
-        let answer = Command::new(&self.rustc)
+        let answer = self
+            .command()
             .args(arguments)
             .output()
             .with_context(asked)?;

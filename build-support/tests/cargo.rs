@@ -1,4 +1,5 @@
 //! What a build tells Cargo and asks of rustc.
+#![allow(clippy::expect_used, reason = "a test says what it expected")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,5 @@
 //! Programs that can run in the kernel become objects that it takes.
+#![allow(clippy::expect_used, reason = "a test says what it expected")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,6 +10,7 @@ use object::{Object, ObjectSection, ObjectSymbol, SymbolKind, SymbolScope};
 
 const BALANCER: &str = include_str!("good/balancer.rs");
 const ARITHMETIC: &str = include_str!("good/arithmetic.rs");
+const STACK: &str = include_str!("good/stack.rs");
 const V4: &str = include_str!("good/v4.rs");
 
 /// Builds a program, which must succeed.
@@ -119,7 +121,30 @@ fn everything_that_bpf_has_instructions_for_compiles() {
         .symbols()
         .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_global())
         .count();
-    assert_eq!(programs, 19);
+    assert_eq!(programs, 22);
+}
+
+#[test]
+fn packets_are_read_by_words_at_any_address_and_the_stack_is_not() {
+    let program = Program::new("stack.rs", STACK).expect("a directory");
+    let object = object(&program);
+    let elf = elf(&object);
+    let mut words = 0;
+    for access in accesses(section(&elf, "xdp")) {
+        if access.on_stack {
+            let aligned = i64::from(access.offset) % access.size == 0;
+            assert!(aligned, "{access:?}, which the verifier refuses");
+        } else if access.offset >= 8 {
+            words += i64::from(access.size == 4);
+            assert!(access.size > 1, "{access:?}, which is slow");
+        }
+    }
+    assert!(words > 0, "no word of the packet is read at once");
+    // The subprogram is given an address on the stack.
+    for access in accesses(section(&elf, ".text")) {
+        let aligned = i64::from(access.offset) % access.size == 0;
+        assert!(aligned, "{access:?}, which the verifier refuses");
+    }
 }
 
 #[test]
@@ -202,6 +227,36 @@ fn assert_identifier(name: &str) {
         name.len() < 128 && name.chars().all(fine) && starts_well,
         "{name}"
     );
+}
+
+/// A load or a store.
+#[derive(Debug)]
+struct Access {
+    /// In bytes.
+    size: i64,
+    offset: i16,
+    /// Whether its address is an offset from the frame pointer itself.
+    on_stack: bool,
+}
+
+/// The loads and stores of BPF code, as `linux/bpf.h` describes it: the opcode
+/// (three bits of mode, two of size, three of class), two registers, an offset.
+fn accesses(code: &[u8]) -> impl Iterator<Item = Access> {
+    let (instructions, rest) = code.as_chunks::<8>();
+    assert!(rest.is_empty(), "half an instruction");
+    instructions.iter().filter_map(|instruction| {
+        let (opcode, registers) = (instruction[0], instruction[1]);
+        let address = match opcode & 7 {
+            1 => registers >> 4,
+            2 | 3 => registers & 15,
+            _ => return None,
+        };
+        (opcode & 0xe0 == 0x60).then(|| Access {
+            size: [4, 2, 1, 8][usize::from(opcode >> 3 & 3)],
+            offset: i16::from_le_bytes([instruction[2], instruction[3]]),
+            on_stack: address == 10,
+        })
+    })
 }
 
 /// The kernel's type information, read by itself: not with the code that

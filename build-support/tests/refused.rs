@@ -7,6 +7,7 @@
 //! ```
 //!
 //! All of its errors must be expected, and no process may end by a signal.
+#![allow(clippy::expect_used, reason = "a test says what it expected")]
 
 use std::collections::BTreeSet;
 use std::fs;

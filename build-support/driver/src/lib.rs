@@ -117,17 +117,6 @@ impl Program {
         self.run(Command::new(DRIVER).arg("unchecked").arg(self.bitcode()))
     }
 
-    /// Makes an object of the bitcode of an earlier build as for an LLVM before
-    /// 22; it replaces the object of that build.
-    ///
-    /// # Errors
-    ///
-    /// If the driver cannot be run.
-    pub fn emit_as_before_22(&self) -> io::Result<Outcome> {
-        let files = [&self.source, &self.bitcode(), &self.object()];
-        self.run(Command::new(DRIVER).arg("claim").args(files))
-    }
-
     /// The bitcode that a build makes.
     #[must_use]
     pub fn bitcode(&self) -> PathBuf {

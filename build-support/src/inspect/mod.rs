@@ -1,11 +1,10 @@
 //! What the kernel would refuse, or LLVM cannot compile for it, found in the
 //! optimized code and reported with the file and the line that it comes from.
 //!
-//! Before code generation ([`before_code_generation`]), because LLVM aborts the
-//! process when it finds no instruction, or reports the position of `core`'s
-//! line instead of the program's. What is left to LLVM (the size of the stack,
-//! of copies, shifts of 128 bits) is translated from its words
-//! ([`refused_by_llvm`]).
+//! Before code generation ([`inspect`]), because LLVM ends the process when it
+//! has no instruction for something, or names a line of `core` instead of the
+//! program's. What is left to LLVM (the size of the stack, of copies, shifts of
+//! 128 bits) is translated from its words ([`refused_by_llvm`]).
 
 mod atomics;
 mod calls;
@@ -17,12 +16,12 @@ mod position;
 mod statics;
 mod undefined;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use crate::Cpu;
 use crate::llvm::{AttributeKind, Diagnosis, Module};
 use crate::sources::Sources;
-use finding::{Finding, report};
+use finding::report;
 use position::positions;
 
 /// What the checks need to know.
@@ -53,7 +52,7 @@ impl Marks {
 }
 
 /// Checks optimized code. The error names every place.
-pub fn before_code_generation(module: &Module, rules: &Rules) -> Result<()> {
+pub fn inspect(module: &Module, rules: &Rules) -> Result<()> {
     let mut found = Vec::new();
     let marks = Marks::of(module);
     for function in module.functions() {
@@ -75,28 +74,14 @@ pub fn before_code_generation(module: &Module, rules: &Rules) -> Result<()> {
     for variable in module.variables() {
         found.extend(statics::refused(variable, rules));
     }
-    fail(found, rules)
-}
-
-/// Checks code that has been compiled: comparisons of memory which LLVM has not
-/// been able to expand are still calls.
-pub fn after_code_generation(module: &Module, rules: &Rules) -> Result<()> {
-    let found = module
-        .functions()
-        .filter(|function| function.is_declaration())
-        .flat_map(|function| undefined::not_expanded(function, rules));
-    fail(found.collect(), rules)
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(report(rules.sources, found))
+    }
 }
 
 /// The error that code generation failed with what LLVM said.
 pub fn refused_by_llvm(module: &Module, said: &[Diagnosis], rules: &Rules) -> anyhow::Error {
     report(rules.sources, diagnosis::translate(module, said, rules))
-}
-
-fn fail(found: Vec<Finding>, rules: &Rules) -> Result<()> {
-    if found.is_empty() {
-        Ok(())
-    } else {
-        Err(anyhow!(report(rules.sources, found)))
-    }
 }

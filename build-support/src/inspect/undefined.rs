@@ -2,27 +2,25 @@
 //! of `core`, and whatever else would have to be linked.
 
 use crate::llvm::code::users_of;
-use crate::llvm::handle::{Function, Instruction};
+use crate::llvm::handle::Function;
 use crate::symbol::readable;
 
 use super::Rules;
 use super::finding::Finding;
 use super::position::positions;
 
-/// Functions that code generation replaces by instructions, if their third
-/// argument, a length, is constant and not too large.
+/// Functions that become instructions, if their third argument, a length, is
+/// constant and not too large. The optimizer has done what can be done.
 const EXPANDED: [&str; 5] = ["bcmp", "memcmp", "memcpy", "memmove", "memset"];
 
-/// Every use of a function that is only declared, except those that code
-/// generation may still expand.
+/// Every use of a function that is only declared.
 pub fn uses(function: Function<'_>, never_returns: bool, rules: &Rules) -> Vec<Finding> {
     let name = function.name();
     // LLVM's own functions are instructions.
     if name.starts_with("llvm.") {
         return Vec::new();
     }
-    let expanded = EXPANDED.contains(&name.as_str());
-    let what = if expanded {
+    let what = if EXPANDED.contains(&name.as_str()) {
         too_long(&name)
     } else if never_returns {
         panic(&name)
@@ -32,27 +30,8 @@ pub fn uses(function: Function<'_>, never_returns: bool, rules: &Rules) -> Vec<F
     let (users, _) = users_of(function);
     users
         .into_iter()
-        .filter(|user| !(expanded && has_constant_length(*user)))
         .flat_map(|user| positions(user, rules.sources).at(&what))
         .collect()
-}
-
-/// Every use that code generation has not expanded.
-pub fn not_expanded(function: Function<'_>, rules: &Rules) -> Vec<Finding> {
-    let name = function.name();
-    if !EXPANDED.contains(&name.as_str()) {
-        return Vec::new();
-    }
-    let (users, _) = users_of(function);
-    users
-        .into_iter()
-        .flat_map(|user| positions(user, rules.sources).at(&too_long(&name)))
-        .collect()
-}
-
-fn has_constant_length(call: Instruction<'_>) -> bool {
-    let length = call.arguments().get(2).copied();
-    length.is_some_and(|length| length.as_number().is_some())
 }
 
 /// About a copy or a comparison that is not expanded.

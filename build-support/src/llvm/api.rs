@@ -151,8 +151,10 @@ api! {
     LLVMSetLinkage(*mut Value, c_uint);
     LLVMSetVisibility(*mut Value, c_uint);
 
+    LLVMCountParams(*mut Function) -> c_uint;
     LLVMGetFirstBasicBlock(*mut Function) -> *mut Block;
     LLVMGetNextFunction(*mut Function) -> *mut Function;
+    LLVMGetParam(*mut Function, c_uint) -> *mut Value;
     LLVMGetSubprogram(*mut Function) -> *mut Metadata;
     LLVMGlobalGetValueType(*mut Value) -> *mut Type;
     LLVMGetInitializer(*mut Variable) -> *mut Value;
@@ -175,6 +177,7 @@ api! {
     LLVMGetOrdering(*mut Instruction) -> c_uint;
     LLVMInstructionGetDebugLoc(*mut Instruction) -> *mut Metadata;
     LLVMSetAlignment(*mut Instruction, c_uint);
+    LLVMSetInstrParamAlignment(*mut Instruction, c_uint, c_uint);
     LLVMSetOrdering(*mut Instruction, c_uint);
     LLVMSetVolatile(*mut Instruction, c_int);
 
@@ -185,7 +188,9 @@ api! {
     LLVMGetNextUse(*mut Use) -> *mut Use;
     LLVMGetNumOperands(*mut Value) -> c_int;
     LLVMGetOperand(*mut Value, c_uint) -> *mut Value;
+    LLVMGetParamParent(*mut Value) -> *mut Function;
     LLVMGetUser(*mut Use) -> *mut Value;
+    LLVMIsAArgument(*mut Value) -> *mut Value;
     LLVMIsAConstantExpr(*mut Value) -> *mut Value;
     LLVMIsAConstantInt(*mut Value) -> *mut Value;
     LLVMIsAFunction(*mut Value) -> *mut Function;

@@ -31,6 +31,13 @@ impl<'m> Function<'m> {
         self.other(ask!(self.value(), LLVMGlobalGetValueType))
     }
 
+    /// Its parameters, as the values that its instructions use.
+    pub fn parameters(self) -> impl Iterator<Item = Value<'m>> {
+        let count = ask!(self, LLVMCountParams);
+        // In bounds, as is required.
+        (0..count).filter_map(move |index| self.other(ask!(self, LLVMGetParam, index)))
+    }
+
     /// File and line of its definition; `None` for what the compiler made.
     pub fn definition(self) -> Option<(String, u32)> {
         let subprogram = self.other(ask!(self, LLVMGetSubprogram))?;
@@ -184,17 +191,32 @@ impl<'m> Instruction<'m> {
         }
     }
 
-    /// The alignment in bytes that a load or a store relies on.
+    /// The alignment in bytes of a local variable, or that a load or a store
+    /// relies on; `None` for other instructions.
     pub fn alignment(self) -> Option<c_uint> {
-        // A load or a store, as is required.
-        self.ordering().map(|_| ask!(self, LLVMGetAlignment))
+        // One of these, as is required.
+        self.has_alignment().then(|| ask!(self, LLVMGetAlignment))
     }
 
-    /// Lets a load or a store rely on an alignment, a power of two in bytes.
+    /// Gives a local variable an alignment, or lets a load or a store rely on
+    /// one: a power of two in bytes.
     pub fn set_alignment(self, bytes: c_uint) {
-        if self.ordering().is_some() && bytes.is_power_of_two() {
-            // A load or a store and a power of two, as is required.
+        if self.has_alignment() && bytes.is_power_of_two() {
+            // One of these and a power of two, as is required.
             ask!(self, LLVMSetAlignment, bytes);
+        }
+    }
+
+    fn has_alignment(self) -> bool {
+        matches!(self.opcode(), opcode::ALLOCA | opcode::LOAD | opcode::STORE)
+    }
+
+    /// Lets a call rely on the alignment of what an argument points to; the
+    /// argument is counted from zero.
+    pub fn set_argument_alignment(self, argument: c_uint, bytes: c_uint) {
+        if self.callee().is_some() && bytes.is_power_of_two() {
+            // A call and a power of two, as is required; LLVM counts from one.
+            ask!(self, LLVMSetInstrParamAlignment, argument + 1, bytes);
         }
     }
 

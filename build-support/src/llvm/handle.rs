@@ -143,6 +143,13 @@ impl<'m> Value<'m> {
         self.other(ask!(self, LLVMIsAInstruction))
     }
 
+    /// The function that this value is a parameter of, if it is one.
+    pub fn parameter_of(self) -> Option<Function<'m>> {
+        let parameter = self.other(ask!(self, LLVMIsAArgument))?;
+        // LLVM has just said that it is a parameter, as is required.
+        self.other(ask!(parameter, LLVMGetParamParent))
+    }
+
     /// The template of inline assembly, if it is that.
     pub fn as_assembly(self) -> Option<String> {
         let assembly = self.other(ask!(self, LLVMIsAInlineAsm))?;

@@ -10,13 +10,11 @@ use std::sync::{Mutex, PoisonError};
 use super::api::Api;
 
 /// Settings of the back end that exist as command line options alone.
-const OPTIONS: [&CStr; 3] = [
+const OPTIONS: [&CStr; 2] = [
     c"build-support",
     // Else `unreachable` becomes a call of `__bpf_trap`, which only the newest
     // kernels have.
     c"--bpf-disable-trap-unreachable",
-    // Else cold functions stay calls, and calls take five arguments at most.
-    c"--cold-callsite-rel-freq=0",
 ];
 
 /// An open libLLVM. It stays open until the process ends, because it has
@@ -101,8 +99,8 @@ impl Library {
         unsafe { (api.LLVMInitializeBPFAsmPrinter)() };
 
         let arguments = OPTIONS.map(CStr::as_ptr);
-        #[expect(clippy::cast_possible_truncation, reason = "three options")]
-        #[expect(clippy::cast_possible_wrap, reason = "three options")]
+        #[expect(clippy::cast_possible_truncation, reason = "two options")]
+        #[expect(clippy::cast_possible_wrap, reason = "two options")]
         let count = arguments.len() as c_int;
         // SAFETY: `count` pointers to strings that are never freed. An option
         // that an older LLVM does not know is ignored.

@@ -5,7 +5,7 @@
 //! be looked at in a module are [`handle::Handle`]s, which borrow it.
 //!
 //! The rules that make this sound: each object is of the kind that its pointer
-//! type says ([`api`]), no object outlives its module (the handles' lifetime),
+//! type says (`api.rs`), no object outlives its module (the handles' lifetime),
 //! nothing is removed from a module but by [`Module::optimize`] and
 //! [`Module::emit`], which borrow it alone, and a module stays on its thread.
 
@@ -19,7 +19,7 @@ mod ty;
 
 pub use code::AttributeKind;
 pub use library::{Library, OpenError};
-pub use module::{Diagnosis, Misaligned, Module, Unreadable};
+pub use module::{Diagnosis, Module, Unreadable};
 
 use std::ffi::{CStr, c_char};
 

@@ -1,7 +1,7 @@
 //! One compilation: bitcode in, BPF object out.
 
 use std::cell::RefCell;
-use std::ffi::{CStr, CString, c_char, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_uint, c_void};
 use std::ptr::{self, NonNull};
 use std::slice;
 
@@ -25,18 +25,6 @@ const LITTLE_ENDIAN: c_uint = 1;
 /// Something that LLVM says about the program: an error or a warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis(pub String);
-
-/// How the back end is told that BPF reads words at any address. Else it reads
-/// them byte by byte wherever the source does not promise an alignment, as in
-/// packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Misaligned {
-    /// By a feature of the target: LLVM 22 and later.
-    Feature,
-    /// By claiming an alignment, which is the caller's part: see
-    /// [`crate::pipeline`].
-    Claim,
-}
 
 /// Why a file of bitcode is not accepted.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,14 +54,9 @@ pub struct Module {
 impl Module {
     /// Reads bitcode for a 64-bit little-endian machine, and makes it BPF's.
     /// `cpu` is a BPF instruction set that LLVM knows: `v3`.
-    pub fn read(
-        library: Library,
-        bitcode: &[u8],
-        cpu: &CStr,
-        misaligned: Misaligned,
-    ) -> Result<Self, Unreadable> {
+    pub fn read(library: Library, bitcode: &[u8], cpu: &CStr) -> Result<Self, Unreadable> {
         let api = library.api;
-        let machine = machine(api, cpu, misaligned)
+        let machine = machine(api, cpu)
             .ok_or_else(|| Unreadable::Bitcode("there is no BPF back end".to_owned()))?;
         let log = Box::new(Log {
             api,
@@ -269,11 +252,7 @@ fn parse(
     (None, None)
 }
 
-fn machine(api: &Api, cpu: &CStr, misaligned: Misaligned) -> Option<NonNull<api::Machine>> {
-    let features = match misaligned {
-        Misaligned::Feature => CString::from(c"+allows-misaligned-mem-access"),
-        Misaligned::Claim => CString::default(),
-    };
+fn machine(api: &Api, cpu: &CStr) -> Option<NonNull<api::Machine>> {
     let (mut target, mut text) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: a literal and two places for the answers.
     let failed =
@@ -289,7 +268,7 @@ fn machine(api: &Api, cpu: &CStr, misaligned: Misaligned) -> Option<NonNull<api:
             target,
             TRIPLE.as_ptr(),
             cpu.as_ptr(),
-            features.as_ptr(),
+            c"".as_ptr(),
             OPTIMIZE_MOST,
             DEFAULT,
             DEFAULT,

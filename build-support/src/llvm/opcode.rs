@@ -34,6 +34,7 @@ pub const FENCE: c_uint = 55;
 pub const ATOMIC_CMPXCHG: c_uint = 56;
 pub const ATOMIC_RMW: c_uint = 57;
 pub const FNEG: c_uint = 66;
+pub const FREEZE: c_uint = 68;
 
 /// `LLVMAtomicOrdering`: Rust's `Relaxed` is LLVM's monotonic.
 pub mod ordering {

@@ -15,6 +15,21 @@ static HALF: AtomicU32 = AtomicU32::new(0);
 #[unsafe(link_section = ".bss")]
 static BYTE: AtomicU8 = AtomicU8::new(0);
 
+/// More arguments and results than BPF passes, and too large for the optimizer
+/// to make it a part of its callers without being told.
+fn large(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> (u64, Option<u64>) {
+    let mut sum = a ^ b.rotate_left(7) ^ c.swap_bytes() ^ d ^ e ^ f;
+    macro_rules! steps {
+        ($($step:literal)*) => {$(
+            let word = WORD.load(Ordering::Relaxed);
+            sum = sum.wrapping_mul(word | $step).rotate_left($step) ^ sum % (word | 3);
+            WORD.store(sum, Ordering::Relaxed);
+        )*};
+    }
+    steps!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32);
+    (sum, (sum != b).then_some(c ^ d))
+}
+
 /// Makes a program of an expression of two numbers.
 macro_rules! programs {
     ($($name:ident($a:ident, $b:ident) $body:block)*) => {$(
@@ -84,6 +99,20 @@ programs! {
         // SAFETY: never run.
         unsafe { b.write_volatile(a.read_volatile()) };
         0
+    }
+    calls_much(a, b) {
+        let (first, second) = large(a, b, 1, 2, 3, 4);
+        let (third, fourth) = large(first, a, b, 5, 6, 7);
+        third ^ large(a, third, 8, b, 9, 1).0 ^ second.or(fourth).unwrap_or(11)
+    }
+    calls_much_again(a, b) {
+        let (first, second) = large(b, a, 4, 3, 2, 1);
+        first ^ large(b, first, 8, a, 9, 1).1.or(second).unwrap_or(12)
+    }
+    has_no_end(a, b) {
+        WORD.store(a ^ b, Ordering::Relaxed);
+        // SAFETY: never run.
+        unsafe { core::hint::unreachable_unchecked() }
     }
     hides_from_the_optimizer(a, b) {
         black_box(a) + b

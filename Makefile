@@ -26,7 +26,7 @@ test: ## lints, and all tests (root: most of them use network namespaces)
 lint: ## formatting, clippy and documentation alone
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --workspace --no-deps --document-private-items
 
 clean: ## removes what was built
 	cargo clean

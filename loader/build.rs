@@ -2,8 +2,20 @@
 
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        // The sentence alone: no backtrace behind it, whatever RUST_BACKTRACE says.
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<()> {
     let out = std::env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?;
     let tables: Vec<&str> = xdp_prog::abi::TABLES
         .iter()

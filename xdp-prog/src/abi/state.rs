@@ -36,7 +36,7 @@ table! {
         pub trace: Word32,
         /// Seed of each copy's perfect hash.
         pub seeds: [Word64; 2],
-        /// Keys of the [flow hash](crate::select::hash). Random, made once,
+        /// Keys of the [flow hash](crate::select::Flow::hash). Random, made once,
         /// kept as long as the tables: a new key would move every flow.
         pub keys: [Word64; 5],
         /// Keys that IPv6 takes in addition.

@@ -1,5 +1,6 @@
 //! The binary's words and exit codes, without a kernel: nothing here needs
-//! root, and nothing is attached.
+//! root, and nothing is attached: the interface does not exist, should a
+//! command line get as far as that.
 #![allow(clippy::expect_used, reason = "a test says what it expected")]
 
 use std::process::{Command, Output};
@@ -28,36 +29,36 @@ fn refuse(line: &str, code: i32, words: &[&str]) {
 #[test]
 fn mistakes_on_the_command_line_are_exit_code_2() {
     refuse("", 2, &["IFACE"]);
-    refuse("eth0 --mode fast", 2, &["fast", "skb"]);
-    refuse("eth0 -t 192.0.2.1", 2, &["VIP:PORT"]);
-    refuse("eth0 -t 192.0.2.1:0 -r 10.0.0.3", 2, &["1 to 65535"]);
-    refuse("eth0 -t 192.0.2.1:65536 -r 10.0.0.3", 2, &["1 to 65535"]);
+    refuse("nosuch0 --mode fast", 2, &["fast", "skb"]);
+    refuse("nosuch0 -t 192.0.2.1", 2, &["VIP:PORT"]);
+    refuse("nosuch0 -t 192.0.2.1:0 -r 10.0.0.3", 2, &["1 to 65535"]);
+    refuse("nosuch0 -t 192.0.2.1:65536 -r 10.0.0.3", 2, &["1 to 65535"]);
     refuse(
-        "eth0 -t 192.0.2.999:80 -r 10.0.0.3",
+        "nosuch0 -t 192.0.2.999:80 -r 10.0.0.3",
         2,
         &["192.0.2.999", "IPv4"],
     );
-    refuse("eth0 -t 192.0.2.1:80 -r 10.0.0", 2, &["10.0.0", "IPv4"]);
+    refuse("nosuch0 -t 192.0.2.1:80 -r 10.0.0", 2, &["10.0.0", "IPv4"]);
     refuse(
-        "eth0 -t 192.0.2.1:80 -r 10.0.0.3=02:zz",
+        "nosuch0 -t 192.0.2.1:80 -r 10.0.0.3=02:zz",
         2,
         &["02:zz", "MAC"],
     );
-    refuse("eth0 -r 10.0.0.3", 2, &["10.0.0.3", "-t"]);
-    refuse("eth0 --unload --mode skb", 2, &["--unload"]);
-    refuse("trace-pipe eth0 perhaps", 2, &["perhaps"]);
-    refuse("eth0 --nosuch", 2, &["--nosuch"]);
+    refuse("nosuch0 -r 10.0.0.3", 2, &["10.0.0.3", "-t"]);
+    refuse("nosuch0 --unload --mode skb", 2, &["--unload"]);
+    refuse("trace-pipe nosuch0 perhaps", 2, &["perhaps"]);
+    refuse("nosuch0 --nosuch", 2, &["--nosuch"]);
 }
 
 #[test]
 fn services_that_cannot_be_are_exit_code_3_and_all_faults_are_named() {
     refuse(
-        "eth0 -t 192.0.2.1:80 -r 10.0.0.3,10.0.0.3 -t 192.0.2.1:80 -r 192.0.2.1",
+        "nosuch0 -t 192.0.2.1:80 -r 10.0.0.3,10.0.0.3 -t 192.0.2.1:80 -r 192.0.2.1",
         3,
         &["10.0.0.3", "given twice", "192.0.2.1:80/tcp", "VIP itself"],
     );
     refuse(
-        "eth0 -t 192.0.2.1:80",
+        "nosuch0 -t 192.0.2.1:80",
         3,
         &["192.0.2.1:80/tcp", "no backend"],
     );
@@ -68,7 +69,7 @@ fn more_services_than_a_balancer_holds_are_refused_with_the_limit() {
     let services: Vec<String> = (1..=1025)
         .map(|port| format!("-t 192.0.2.1:{port} -r 10.0.0.3"))
         .collect();
-    let line = format!("eth0 {}", services.join(" "));
+    let line = format!("nosuch0 {}", services.join(" "));
     refuse(&line, 3, &["1025 services", "1024"]);
 }
 
@@ -77,7 +78,7 @@ fn more_backends_than_a_balancer_holds_are_refused_with_the_limit() {
     let backends: Vec<String> = (0..4096)
         .map(|n| format!("10.1.{}.{}", n / 256, n % 256))
         .collect();
-    let line = format!("eth0 -t 192.0.2.1:80 -r {}", backends.join(","));
+    let line = format!("nosuch0 -t 192.0.2.1:80 -r {}", backends.join(","));
     refuse(&line, 3, &["4096 backends", "4095"]);
 }
 

@@ -233,6 +233,38 @@ fn a_mode_that_the_device_lacks_is_refused_in_the_kernels_words() {
 }
 
 #[test]
+fn auto_falls_back_where_the_driver_refuses_and_says_why() {
+    let (lab, dsrload) = seed();
+    bridge(&lab);
+    let run = dsrload
+        .run(&format!("br1 -t {VIP}:80 -r 172.18.0.9=d2:4c:86:1b:e9:30"))
+        .exits(0)
+        .says("br1: drv mode:")
+        .says("support");
+    assert!(run.stdout.starts_with("br1: attached skb"), "{run:#?}");
+    dsrload.run("--unload br1").exits(0);
+}
+
+#[test]
+fn auto_takes_skb_on_a_veth_and_keeps_the_mode_of_what_is_loaded() {
+    let (mut lab, dsrload) = seed();
+    lab.native_ready();
+    let run = dsrload.run("eth0").exits(0).says("a veth");
+    assert!(run.stdout.starts_with("eth0: attached skb"), "{run:#?}");
+    assert_eq!(answers(&lab.client, VIP, 5).len(), 5);
+    dsrload.run("--unload eth0").exits(0);
+
+    dsrload.run("eth0 --mode drv").exits(0);
+    let run = dsrload.run("eth0").exits(0);
+    assert!(run.stdout.starts_with("eth0: replaced drv"), "{run:#?}");
+    dsrload
+        .run("eth0 --mode skb")
+        .exits(1)
+        .says("loaded in drv mode");
+    assert_eq!(eth0(&lab).mode, "drv");
+}
+
+#[test]
 fn an_interface_that_is_down_is_refused() {
     let (lab, dsrload) = seed();
     lab.balancer.ip("link set eth0 down");

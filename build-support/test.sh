@@ -14,9 +14,18 @@ cat "$log"
 
 # The release binary is what users get: its size is checked where it is built.
 make --no-print-directory build
-size=$(stat -c %s "target/$(rustc --print host-tuple)/release/dsrload")
+binary=target/$(rustc --print host-tuple)/release/dsrload
+size=$(stat -c %s "$binary")
 if [ "$size" -ge 2000000 ]; then
     echo "the release binary has $size bytes, 2,000,000 are too many" >&2
+    status=1
+fi
+
+# It has no tables for backtraces: asking for them must not end it.
+code=0
+RUST_BACKTRACE=1 "$binary" no-such-if >/dev/null 2>&1 || code=$?
+if [ "$code" -ne 1 ]; then
+    echo "the release binary ends with $code where 1 was expected" >&2
     status=1
 fi
 

@@ -17,7 +17,7 @@ pub fn finish(object: &[u8], sources: &Sources) -> Result<Vec<u8>> {
     repair_type_information(&mut builder, sources)?;
     for section in &mut builder.sections {
         let name = section.name.to_string();
-        section.delete = is_for_debuggers(&name);
+        section.delete = is_for_debuggers(&name) || is_done(&name);
     }
     separate_section_names(&mut builder);
     let mut finished = Vec::new();
@@ -25,6 +25,13 @@ pub fn finish(object: &[u8], sources: &Sources) -> Result<Vec<u8>> {
         .write(&mut finished)
         .context("write the finished object")?;
     Ok(finished)
+}
+
+/// Relocations of type information: sections begin at 0, so what is there
+/// already is what they would make of it. Loaders take offsets in tables from
+/// the symbols.
+fn is_done(section: &str) -> bool {
+    section.starts_with(".rel.BTF")
 }
 
 fn is_for_debuggers(section: &str) -> bool {

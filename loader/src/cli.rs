@@ -1,9 +1,15 @@
 //! The command line, as typed. What it means is checked later; here text
 //! becomes values or is refused with an example.
 
-use crate::model::{Backend, Protocol, Service, ServiceAddress};
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+mod service;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+pub use service::ServiceArgs;
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::model::{Service, ServiceAddress};
 
 /// Layer 4 load balancer for direct server return.
 ///
@@ -20,7 +26,8 @@ use std::path::PathBuf;
 Examples:
   dsrload eth0 --mode skb
   dsrload eth0 -t 192.0.2.10:80 -r 10.0.0.3,10.0.0.4 -u 192.0.2.10:53 -r 10.0.0.5
-  dsrload eth0 -t 192.0.2.10:80 -r 10.0.0.3=02:00:00:00:00:0a
+  dsrload eth0 -t [2001:db8::10]:443 -r 2001:db8::3 -w 3 -r 2001:db8::4 -w 1
+  dsrload drain 192.0.2.10:80/10.0.0.3
   dsrload --unload eth0
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 services invalid, 4 permission,
@@ -44,6 +51,29 @@ pub enum Command {
     /// Shows what became of the packets: by outcome, by service, by backend.
     #[command(after_help = "Example:\n  dsrload stats -j | jq .balancers[0].outcomes")]
     Stats(ReportArgs),
+    /// Gives a backend no new connections; those that it has stay.
+    #[command(after_help = "Example:\n  dsrload drain 192.0.2.10:80/10.0.0.3")]
+    Drain(BackendArgs),
+    /// Puts a backend into rotation.
+    #[command(after_help = "Example:\n  dsrload ready 192.0.2.10:80/10.0.0.3")]
+    Ready(BackendArgs),
+    /// Takes a backend out at once: its connections go to others.
+    #[command(after_help = "Example:\n  dsrload maint 192.0.2.10:53/udp/10.0.0.5")]
+    Maint(BackendArgs),
+    /// Says that a backend is down: its connections fare as --on-dead says.
+    #[command(after_help = "Example:\n  dsrload down [2001:db8::10]:443/2001:db8::3")]
+    Down(BackendArgs),
+    /// Adds backends to a service that is loaded.
+    #[command(after_help = "Example:\n  dsrload add -t 192.0.2.10:80 -r 10.0.0.6 -w 2")]
+    Add(MemberArgs),
+    /// Removes backends from a service that is loaded; their connections go to
+    /// others. To spare those, drain first.
+    #[command(after_help = "Example:\n  dsrload del -t 192.0.2.10:80 -r 10.0.0.6")]
+    Del(MemberArgs),
+    /// Settles slots that no connection needs unsettled any more: one sweep of
+    /// the flow table.
+    #[command(after_help = "Example:\n  dsrload settle --idle 600")]
+    Settle(SettleArgs),
     /// Shows each packet for a VIP in the kernel's trace pipe, or stops that.
     /// It costs far more than the balancing: for a lab, not for a load.
     #[command(after_help = "\
@@ -66,21 +96,25 @@ pub struct LoadArgs {
     /// card. A mode that is named never falls back to another.
     #[arg(long, value_enum, default_value_t = Mode::Auto)]
     pub mode: Mode,
-    /// TCP service; the backends that follow by -r are its own. Repeatable.
-    #[arg(short = 't', long, value_name = "VIP:PORT", value_parser = tcp)]
-    tcp: Vec<ServiceAddress>,
-    /// UDP service, as -t.
-    #[arg(short = 'u', long, value_name = "VIP:PORT", value_parser = udp)]
-    udp: Vec<ServiceAddress>,
-    /// Backends of the service before it: their addresses, each with its MAC
-    /// if the kernel is not to be asked for it.
-    #[arg(
-        short = 'r',
-        long = "real",
-        value_name = "REAL[=MAC]",
-        value_delimiter = ','
-    )]
-    backends: Vec<Backend>,
+    /// Services and backends.
+    #[command(flatten)]
+    pub words: ServiceArgs,
+    /// Makes the hash key of this text: balancers with the same text send the
+    /// same flow to the same backend. Keep it secret, and long. Without it the
+    /// key is random.
+    #[arg(long, value_name = "TEXT")]
+    pub seed: Option<String>,
+    /// Flows that the flow table holds: up to 4194304, rounded up to a power of
+    /// two. 8 bytes each.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1024..=4_194_304))]
+    pub flows: Option<u32>,
+    /// Slots of each service: up to 65536, rounded up to a power of two. The
+    /// more backends, the more slots. 8 bytes each.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(256..=65_536))]
+    pub slots: Option<u32>,
+    /// Does not answer echo requests (ping) to VIPs.
+    #[arg(long)]
+    pub no_echo: bool,
     /// Load this BPF object instead of the one in the binary (for development).
     #[arg(long, value_name = "FILE")]
     pub object: Option<PathBuf>,
@@ -98,6 +132,46 @@ pub struct ReportArgs {
     /// As JSON.
     #[arg(short, long)]
     pub json: bool,
+}
+
+/// Arguments of `drain` and its like.
+#[derive(Args, Debug)]
+pub struct BackendArgs {
+    /// The service (VIP:PORT, or VIP:PORT/udp) and its backend.
+    #[arg(value_name = "SERVICE/BACKEND")]
+    pub target: Target,
+    /// The balancer that has this interface, if there are several.
+    #[arg(long, value_name = "IFACE")]
+    pub interface: Option<String>,
+}
+
+/// Arguments of `add` and `del`.
+#[derive(Args, Debug)]
+pub struct MemberArgs {
+    /// One service and its backends.
+    #[command(flatten)]
+    pub words: ServiceArgs,
+    /// The balancer that has this interface, if there are several.
+    #[arg(long, value_name = "IFACE")]
+    pub interface: Option<String>,
+    /// The service, put together in the order of the command line.
+    #[arg(skip)]
+    pub services: Vec<Service>,
+}
+
+/// Arguments of `settle`.
+#[derive(Args, Debug)]
+pub struct SettleArgs {
+    /// Seconds of silence after which a connection is given up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub idle: u64,
+    /// Seconds after a change in which unknown flows of UDP and of clients with
+    /// affinity still go to their former backend.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub window: u64,
+    /// The balancer that has this interface, if there are several.
+    #[arg(long, value_name = "IFACE")]
+    pub interface: Option<String>,
 }
 
 /// Arguments of `trace-pipe`.
@@ -136,12 +210,29 @@ pub enum Mode {
     Auto,
 }
 
-fn tcp(text: &str) -> Result<ServiceAddress, String> {
-    ServiceAddress::parse(text, Protocol::Tcp)
+/// A backend of a service that is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// One of the service's addresses.
+    pub service: ServiceAddress,
+    /// The backend's own address.
+    pub backend: IpAddr,
 }
 
-fn udp(text: &str) -> Result<ServiceAddress, String> {
-    ServiceAddress::parse(text, Protocol::Udp)
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (service, backend) = text.rsplit_once('/').ok_or(
+            "expected SERVICE/BACKEND, such as 192.0.2.10:80/10.0.0.3 or 192.0.2.10:53/udp/10.0.0.5",
+        )?;
+        Ok(Self {
+            service: service.parse()?,
+            backend: backend
+                .parse()
+                .map_err(|_| format!("'{backend}' is not the address of a backend"))?,
+        })
+    }
 }
 
 impl Cli {
@@ -155,137 +246,21 @@ impl Cli {
     ) -> Result<Self, clap::Error> {
         let matches = Self::command().try_get_matches_from(arguments)?;
         let mut cli = Self::from_arg_matches(&matches)?;
-        if cli.command.is_none() {
-            cli.load.services = in_order(&cli.load, &matches).map_err(|text| {
-                Self::command().error(clap::error::ErrorKind::ValueValidation, text)
-            })?;
+        let wrong =
+            |text: String| Self::command().error(clap::error::ErrorKind::ValueValidation, text);
+        match (&mut cli.command, matches.subcommand()) {
+            (Some(Command::Add(arguments) | Command::Del(arguments)), Some((_, matches))) => {
+                arguments.services = arguments.words.in_order(matches).map_err(wrong)?;
+            }
+            (None, _) => {
+                cli.load.services = cli.load.words.in_order(&matches).map_err(wrong)?;
+            }
+            _ => {}
         }
         Ok(cli)
     }
 }
 
-/// Gives each service the backends that follow it on the command line.
-fn in_order(load: &LoadArgs, matches: &ArgMatches) -> Result<Vec<Service>, String> {
-    enum Word {
-        Service(ServiceAddress),
-        Backend(Backend),
-    }
-    let at = |name: &str| matches.indices_of(name).into_iter().flatten();
-    let mut words: Vec<(usize, Word)> = Vec::new();
-    words.extend(at("tcp").zip(load.tcp.iter().map(|&s| Word::Service(s))));
-    words.extend(at("udp").zip(load.udp.iter().map(|&s| Word::Service(s))));
-    words.extend(at("backends").zip(load.backends.iter().map(|&b| Word::Backend(b))));
-    words.sort_by_key(|&(index, _)| index);
-
-    let mut services: Vec<Service> = Vec::new();
-    for (_, word) in words {
-        match (word, services.last_mut()) {
-            (Word::Service(address), _) => services.push(Service {
-                address,
-                backends: Vec::new(),
-            }),
-            (Word::Backend(backend), Some(service)) => service.backends.push(backend),
-            (Word::Backend(backend), None) => {
-                return Err(format!(
-                    "backend {} belongs to no service: name one before it by -t or -u",
-                    backend.address
-                ));
-            }
-        }
-    }
-    Ok(services)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(line: &str) -> Result<Cli, clap::Error> {
-        Cli::read(
-            std::iter::once("dsrload")
-                .chain(line.split_whitespace())
-                .map(Into::into),
-        )
-    }
-
-    #[test]
-    fn the_definition_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_command_shows_an_example() {
-        for command in Cli::command().get_subcommands() {
-            let help = command.get_after_help().map(ToString::to_string);
-            assert!(
-                help.is_some_and(|h| h.contains("Example")),
-                "{}",
-                command.get_name()
-            );
-        }
-    }
-
-    #[test]
-    fn flags_may_stand_before_and_behind_the_interface() {
-        for line in [
-            "eth0 --mode skb",
-            "--mode skb eth0",
-            "eth0 --mode=xdpgeneric",
-        ] {
-            let cli = read(line).expect(line);
-            assert_eq!(cli.load.interfaces, ["eth0"]);
-            assert_eq!(cli.load.mode, Mode::Skb);
-        }
-    }
-
-    #[test]
-    fn all_aliases_of_a_mode_mean_the_same() {
-        for (alias, mode) in [
-            ("generic", Mode::Skb),
-            ("native", Mode::Drv),
-            ("xdpdrv", Mode::Drv),
-            ("offload", Mode::Hw),
-            ("auto", Mode::Auto),
-        ] {
-            let cli = read(&format!("eth0 --mode {alias}")).expect(alias);
-            assert_eq!(cli.load.mode, mode);
-        }
-    }
-
-    #[test]
-    fn each_service_has_the_backends_that_follow_it() {
-        let line = "eth0 -t 192.0.2.1:80 -r 10.0.0.3,10.0.0.4 -u 192.0.2.1:53 -r 10.0.0.5 -t 192.0.2.1:443 -r 10.0.0.3";
-        let services = read(line).expect("a command line").load.services;
-        let shape: Vec<(String, usize)> = services
-            .iter()
-            .map(|s| (s.address.to_string(), s.backends.len()))
-            .collect();
-        let expected = [
-            ("192.0.2.1:80/tcp", 2),
-            ("192.0.2.1:53/udp", 1),
-            ("192.0.2.1:443/tcp", 1),
-        ];
-        assert_eq!(shape, expected.map(|(s, n)| (s.to_owned(), n)));
-    }
-
-    #[test]
-    fn bad_command_lines_are_usage_errors() {
-        for line in [
-            "",
-            "eth0 --mode fast",
-            "eth0 -t 192.0.2.1",
-            "eth0 -t 192.0.2.1:0 -r 10.0.0.3",
-            "eth0 -t 192.0.2.1:65536 -r 10.0.0.3",
-            "eth0 -t 192.0.2:80 -r 10.0.0.3",
-            "eth0 -t 192.0.2.1:80 -r 10.0.0.3=zz",
-            "eth0 -r 10.0.0.3",
-            "--unload",
-            "--unload eth0 --mode skb",
-            "trace-pipe eth0",
-            "trace-pipe eth0 maybe",
-        ] {
-            let error = read(line).expect_err(line);
-            assert_eq!(error.exit_code(), 2, "{line}: {error}");
-        }
-    }
-}
+#[path = "cli/tests.rs"]
+mod tests;

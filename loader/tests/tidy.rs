@@ -27,15 +27,24 @@ const XDP_PROG: &[(&str, &[&str])] = &[
     ("abi", &["select", "track"]), // in documentation alone
     (
         "balance",
-        &["abi", "forward", "packet", "select", "tables", "track"],
+        &[
+            "abi", "choose", "forward", "packet", "parse", "reply", "select", "tables", "vip",
+        ],
     ),
+    ("choose", &["abi", "packet", "select", "tables", "track"]),
     ("forward", &["abi", "packet", "tables"]),
     ("host", &["abi", "balance", "forward", "packet", "tables"]),
-    ("kernel", &["abi", "balance", "packet", "tables"]),
-    ("packet", &[]),
+    (
+        "kernel",
+        &["abi", "balance", "packet", "parse", "select", "tables"],
+    ),
+    ("packet", &["parse"]), // in documentation alone
+    ("parse", &["abi", "packet", "select"]),
+    ("reply", &["abi", "packet", "parse", "select", "tables"]),
     ("select", &["abi"]),
     ("tables", &["abi"]),
     ("track", &["abi", "tables"]),
+    ("vip", &["abi", "packet", "select", "tables"]),
 ];
 
 /// What the loader may name of the datapath. Its tests may use all.

@@ -1,14 +1,23 @@
 //! The tables in ordinary memory: the packet logic without a kernel.
 
-use crate::abi::limits::{DESTINATIONS, DISPLACEMENTS, FLOW_BUCKETS, PORTS, SERVICE_PLACES, SLOTS};
+use crate::abi::limits::{
+    DESTINATIONS, DISPLACEMENTS, FLOWS_DEFAULT, FRAGMENTS, PORTS, SERVICE_PLACES, SLOTS_DEFAULT,
+};
 use crate::abi::word::{Word16, Word32, Word64};
 use crate::abi::{
-    ABI_VERSION, Bucket, Control, Counter, Destination, MAGIC, OutcomeRow, Port, Service, Settings,
+    ABI_VERSION, Bucket, Budget, Control, Counter, Destination, FragmentKey, MAGIC, OutcomeRow,
+    Port, Service, Settings, SourceKey,
 };
 use crate::balance::{Decision, balance};
-use crate::packet::Frame;
+use crate::packet::{Buffer, Frame};
 use crate::tables::Tables;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+
+/// Buckets of the flow table, which is of the usual size.
+const BUCKETS: u32 = FLOWS_DEFAULT / 8;
 
 /// A balancer of one CPU in ordinary memory.
 pub struct HostTables {
@@ -22,6 +31,9 @@ pub struct HostTables {
     flows: Box<[Bucket]>,
     counters: Box<[Counter]>,
     outcomes: OutcomeRow,
+    budget: Budget,
+    fragments: RefCell<BTreeMap<FragmentKey, u16>>,
+    sources: RefCell<BTreeMap<SourceKey, u32>>,
     ticks: Word64,
 }
 
@@ -38,8 +50,8 @@ impl Default for HostTables {
                 destination_bits: Word32::new(DESTINATIONS.ilog2()),
                 service_mask: Word32::new(SERVICE_PLACES - 1),
                 displacement_mask: Word32::new(DISPLACEMENTS - 1),
-                slot_mask: Word32::new(SLOTS - 1),
-                bucket_mask: Word32::new(FLOW_BUCKETS - 1),
+                slot_mask: Word32::new(SLOTS_DEFAULT - 1),
+                bucket_mask: Word32::new(BUCKETS - 1),
                 epoch_shift: Word32::new(8),
                 ..Settings::default()
             },
@@ -47,11 +59,14 @@ impl Default for HostTables {
             ports: table(PORTS),
             services: table(2 * SERVICE_PLACES),
             displacements: table(2 * DISPLACEMENTS),
-            slots: table(SLOTS),
+            slots: table(SLOTS_DEFAULT),
             destinations: table(DESTINATIONS),
-            flows: table(FLOW_BUCKETS),
+            flows: table(BUCKETS),
             counters: table(DESTINATIONS),
             outcomes: OutcomeRow::default(),
+            budget: Budget::default(),
+            fragments: RefCell::default(),
+            sources: RefCell::default(),
             ticks: Word64::default(),
         }
     }
@@ -62,6 +77,29 @@ impl HostTables {
     pub fn set_ticks(&self, ticks: u64) {
         self.ticks.set(ticks);
     }
+
+    /// Enters a prefix into a service's list of sources, with a value of
+    /// [`source`](crate::abi::key::source).
+    pub fn set_source(&self, prefix: SourceKey, value: u32) {
+        self.sources.borrow_mut().insert(prefix, value);
+    }
+
+    /// Forgets where the fragments of a packet go.
+    pub fn forget_fragment(&self, key: &FragmentKey) {
+        self.fragments.borrow_mut().remove(key);
+    }
+}
+
+/// Whether an address, of a service, is in a prefix.
+fn contains(prefix: &SourceKey, address: &SourceKey) -> bool {
+    let bits = |key: &SourceKey| {
+        let [high, low] = key.address.map(|word| u128::from(word.to_be()));
+        high << 64 | low
+    };
+    // The service's 32 bits count as well.
+    let ignored = (32 + 128) - prefix.prefix;
+    let differs = (bits(prefix) ^ bits(address)).checked_shr(ignored);
+    prefix.service == address.service && differs.unwrap_or(0) == 0
 }
 
 impl Tables for HostTables {
@@ -97,6 +135,26 @@ impl Tables for HostTables {
     fn outcomes(&self) -> &OutcomeRow {
         &self.outcomes
     }
+    fn budget(&self) -> &Budget {
+        &self.budget
+    }
+    fn fragment(&self, key: &FragmentKey) -> Option<u16> {
+        self.fragments.borrow().get(key).copied()
+    }
+    fn note_fragment(&self, key: &FragmentKey, destination: u16) {
+        let mut fragments = self.fragments.borrow_mut();
+        // The kernel forgets the oldest; here any will do.
+        if fragments.len() >= FRAGMENTS as usize {
+            fragments.pop_first();
+        }
+        fragments.insert(*key, destination);
+    }
+    fn source(&self, key: &SourceKey) -> Option<u32> {
+        let sources = self.sources.borrow();
+        let matching = sources.iter().filter(|(prefix, _)| contains(prefix, key));
+        let longest = matching.max_by_key(|(prefix, _)| prefix.prefix);
+        longest.map(|(_, value)| *value)
+    }
     fn ticks(&self) -> u64 {
         self.ticks.get()
     }
@@ -109,10 +167,21 @@ impl Tables for HostTables {
     }
 }
 
-/// Balances the frame that `bytes` are, in place.
-pub fn run<T: Tables>(bytes: &mut [u8], tables: &T) -> Decision {
-    let range = bytes.as_mut_ptr_range();
-    // SAFETY: the bytes are borrowed mutably for as long as the frame lives.
-    let mut frame = unsafe { Frame::from_range(range.start, range.end) };
-    balance(&mut frame, tables)
+impl Buffer for &mut Vec<u8> {
+    fn frame(&mut self) -> Frame<'_> {
+        let range = self.as_mut_ptr_range();
+        // SAFETY: the bytes are borrowed mutably for as long as the frame lives.
+        unsafe { Frame::from_range(range.start, range.end) }
+    }
+
+    fn cut(&mut self, length: usize) -> bool {
+        let is_enough = length <= self.len();
+        self.truncate(length);
+        is_enough
+    }
+}
+
+/// Balances a frame in place.
+pub fn run<T: Tables>(frame: &mut Vec<u8>, tables: &T) -> Decision {
+    balance(frame, tables)
 }

@@ -19,11 +19,15 @@ extern crate alloc;
 
 pub mod abi;
 pub mod balance;
+pub mod choose;
 pub mod forward;
 pub mod packet;
+pub mod parse;
+pub mod reply;
 pub mod select;
 pub mod tables;
 pub mod track;
+pub mod vip;
 
 #[cfg(not(bpf))]
 #[allow(

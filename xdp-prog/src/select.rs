@@ -1,18 +1,83 @@
 //! From a packet to a place in a table: the keyed hash of flows, and the
 //! perfect hash of services.
 
-use crate::abi::Control;
+use crate::abi::state::{mapped, service};
+use crate::abi::{Control, Service};
 
 #[cfg(not(bpf))]
 pub mod index;
 
-/// What identifies a flow: the words that are hashed.
+/// The addresses of a packet. The packet's way is compiled once for each
+/// family, so that no branch and no unused word is left in either.
+pub trait Addresses: Copy {
+    /// The destination, as [`Service::address`] holds it.
+    fn vip(&self) -> [u64; 2];
+    /// The source, in the same form.
+    fn client(&self) -> [u64; 2];
+    /// NH over both.
+    fn sum(&self, control: &Control) -> u64;
+}
+
+/// IPv4 addresses, wire order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flow {
-    /// Source address, wire order.
+pub struct V4 {
+    /// Where the packet comes from.
     pub source: u32,
-    /// Destination address, wire order.
+    /// Where it goes to.
     pub destination: u32,
+}
+
+impl Addresses for V4 {
+    #[inline(always)]
+    fn vip(&self) -> [u64; 2] {
+        mapped(self.destination)
+    }
+    #[inline(always)]
+    fn client(&self) -> [u64; 2] {
+        mapped(self.source)
+    }
+    #[inline(always)]
+    fn sum(&self, control: &Control) -> u64 {
+        let word = self.source as u64 | (self.destination as u64) << 32;
+        nh(word, control.keys[0].get())
+    }
+}
+
+/// IPv6 addresses, wire order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct V6 {
+    /// Where the packet comes from.
+    pub source: [u64; 2],
+    /// Where it goes to.
+    pub destination: [u64; 2],
+}
+
+impl Addresses for V6 {
+    #[inline(always)]
+    fn vip(&self) -> [u64; 2] {
+        self.destination
+    }
+    #[inline(always)]
+    fn client(&self) -> [u64; 2] {
+        self.source
+    }
+    #[inline(always)]
+    fn sum(&self, control: &Control) -> u64 {
+        let [a, b] = self.source;
+        let [c, d] = self.destination;
+        let keys = &control.keys6;
+        nh(a, keys[0].get())
+            .wrapping_add(nh(b, keys[1].get()))
+            .wrapping_add(nh(c, keys[2].get()))
+            .wrapping_add(nh(d, keys[3].get()))
+    }
+}
+
+/// What identifies a flow, and what its packet says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow<A> {
+    /// Both addresses.
+    pub addresses: A,
     /// Source port and destination port, wire order.
     pub ports: u32,
     /// IANA protocol number.
@@ -22,10 +87,10 @@ pub struct Flow {
     /// TCP sequence number, wire order; 0 for UDP.
     pub sequence: u32,
     /// Length of the IP packet in bytes.
-    pub length: u16,
+    pub length: u32,
 }
 
-impl Flow {
+impl<A: Addresses> Flow<A> {
     /// Destination port, wire order.
     #[inline(always)]
     #[must_use]
@@ -39,9 +104,15 @@ impl Flow {
     /// NH of UMAC (RFC 4418, 5.2.2) over ports, protocol and addresses, each
     /// word with a key of its own, then xor-shift, multiply, xor-shift. As
     /// cheap as hashes without a key, and even on structured input.
+    ///
+    /// With client affinity it is the hash of what the client's flows have in
+    /// common, and of the service.
     #[inline(always)]
     #[must_use]
-    pub fn hash(&self, control: &Control) -> u64 {
+    pub fn hash(&self, control: &Control, service: &Service) -> u64 {
+        if service.flags.get() & service::CLIENT != 0 {
+            return self.client_hash(control, service);
+        }
         mix(self.sum(control))
     }
 
@@ -59,9 +130,19 @@ impl Flow {
 
     #[inline(always)]
     fn sum(&self, control: &Control) -> u64 {
-        let addresses = self.source as u64 | (self.destination as u64) << 32;
         let rest = self.ports as u64 | (self.protocol as u64) << 32;
-        nh(addresses, control.keys[0].get()).wrapping_add(nh(rest, control.keys[1].get()))
+        self.addresses
+            .sum(control)
+            .wrapping_add(nh(rest, control.keys[1].get()))
+    }
+
+    #[inline(always)]
+    fn client_hash(&self, control: &Control, service: &Service) -> u64 {
+        let [high, low] = self.addresses.client();
+        let mask = &service.client_mask;
+        mix(nh(high & mask[0].get(), control.keys6[0].get())
+            .wrapping_add(nh(low & mask[1].get(), control.keys6[1].get()))
+            .wrapping_add(nh(service.id.get() as u64, control.keys[1].get())))
     }
 }
 
@@ -138,10 +219,12 @@ mod tests {
         control
     }
 
-    fn flow(port: u16, sequence: u32) -> Flow {
+    fn flow(port: u16, sequence: u32) -> Flow<V4> {
         Flow {
-            source: u32::from_le_bytes([172, 17, 0, 5]),
-            destination: u32::from_le_bytes([192, 168, 25, 10]),
+            addresses: V4 {
+                source: u32::from_le_bytes([172, 17, 0, 5]),
+                destination: u32::from_le_bytes([192, 168, 25, 10]),
+            },
             ports: u32::from(port.to_be()) | u32::from(80u16.to_be()) << 16,
             protocol: 6,
             tcp_flags: 2,
@@ -172,7 +255,8 @@ mod tests {
     fn sequential_ports_are_spread_evenly() {
         for seed in 1..=20 {
             let control = control(seed);
-            let hashes = (0..=u16::MAX).map(|port| flow(port, 0).hash(&control));
+            let hashes =
+                (0..=u16::MAX).map(|port| flow(port, 0).hash(&control, &Service::default()));
             let uneven = unevenness(hashes);
             assert!(uneven < 3.0, "seed {seed}: {uneven}");
         }
@@ -199,11 +283,17 @@ mod tests {
         let first = flow(40_000, 7);
         assert_eq!(first.roll(&control), first.roll(&control));
         assert_ne!(first.roll(&control), flow(40_000, 8).roll(&control));
-        assert_ne!(first.roll(&control), first.hash(&control));
+        assert_ne!(
+            first.roll(&control),
+            first.hash(&control, &Service::default())
+        );
     }
 
     #[test]
     fn another_key_gives_another_hash() {
-        assert_ne!(flow(1, 1).hash(&control(1)), flow(1, 1).hash(&control(2)));
+        assert_ne!(
+            flow(1, 1).hash(&control(1), &Service::default()),
+            flow(1, 1).hash(&control(2), &Service::default())
+        );
     }
 }

@@ -1,7 +1,10 @@
 //! What the packet logic asks of its surroundings.
 
 use crate::abi::word::{Word16, Word32};
-use crate::abi::{Bucket, Control, Counter, Destination, OutcomeRow, Port, Service, Settings};
+use crate::abi::{
+    Bucket, Budget, Control, Counter, Destination, FragmentKey, OutcomeRow, Port, Service,
+    Settings, SourceKey,
+};
 
 /// The tables and the few things that only the kernel can do.
 ///
@@ -28,6 +31,15 @@ pub trait Tables {
     fn counter(&self, destination: u16) -> &Counter;
     /// This CPU's counters of outcomes.
     fn outcomes(&self) -> &OutcomeRow;
+    /// What this CPU has spent.
+    fn budget(&self) -> &Budget;
+    /// The destination that the first fragment of a packet went to.
+    fn fragment(&self, key: &FragmentKey) -> Option<u16>;
+    /// Notes where the first fragment of a packet goes.
+    fn note_fragment(&self, key: &FragmentKey, destination: u16);
+    /// What a service's list says of a source, one of
+    /// [`source`](crate::abi::key::source); `None` if no prefix matches.
+    fn source(&self, key: &SourceKey) -> Option<u32>;
     /// The kernel's clock: jiffies.
     fn ticks(&self) -> u64;
     /// Sends the frame out of another port: `XDP_REDIRECT`, or another value

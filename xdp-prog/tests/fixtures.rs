@@ -8,9 +8,11 @@
 mod packets;
 
 use packets::check::check;
-use packets::fixture::{self, Fixture, parse};
-use packets::subject::{Host, Subject};
+use packets::fixture::{self, Fixture, Target, parse};
+use packets::site::SITES;
+use packets::subject::Host;
 use packets::world::World;
+use std::collections::BTreeSet;
 use std::path::Path;
 use xdp_prog::abi::Outcome;
 
@@ -40,25 +42,34 @@ fn every_fixture_holds_on_the_host() {
 #[test]
 fn no_other_port_or_address_is_taken_for_a_service() {
     let mut host = Host::at_epoch(0);
-    World::new().fill(host.tables());
-    let syn = all()
-        .into_iter()
-        .find(|fixture| fixture.name == "tcp_syn.pkt");
-    let syn = syn.expect("the fixture").frame;
-    let mut taken = [Vec::new(), Vec::new()];
-    for number in 0..=u16::MAX {
-        // The destination port, and the last half of the destination address.
-        for (taken, at) in taken.iter_mut().zip([36, 32]) {
-            let mut frame = syn.clone();
-            frame[at..at + 2].copy_from_slice(&number.to_be_bytes());
-            let outcome = host.decide(&mut frame).outcome;
-            if ![Outcome::NoService, Outcome::NotVip].contains(&outcome) {
-                taken.push(number);
+    World::new().fill(&host);
+    let has_port_80 =
+        |site: &&packets::site::Site| site.protocol == 6 && (site.port == 80 || site.port == 0);
+    let hosts = SITES
+        .iter()
+        .filter(has_port_80)
+        .map(|site| site.host.into());
+    let hosts: BTreeSet<u16> = hosts.collect();
+    // The destination port, and the last half of the destination address.
+    for (name, port, address, prefix) in
+        [("tcp_syn.pkt", 36, 32, 0x0200), ("v6_syn.pkt", 56, 52, 0)]
+    {
+        let syn = all().into_iter().find(|fixture| fixture.name == name);
+        let syn = &syn.expect("the fixture").steps[0].frame;
+        let mut taken = [BTreeSet::new(), BTreeSet::new()];
+        for number in 0..=u16::MAX {
+            for (taken, at) in taken.iter_mut().zip([port, address]) {
+                let mut frame = syn.clone();
+                frame[at..at + 2].copy_from_slice(&number.to_be_bytes());
+                let outcome = host.decide(&mut frame).outcome();
+                if ![Outcome::NoService, Outcome::NotVip].contains(&outcome) {
+                    taken.insert(number);
+                }
             }
         }
+        let vips = hosts.iter().map(|host| prefix + host).collect();
+        assert_eq!(taken, [BTreeSet::from([80]), vips], "{name}");
     }
-    let vips = (1..=6).map(|host| 0x0200 + host).collect();
-    assert_eq!(taken, [vec![80], vips]);
 }
 
 #[test]
@@ -66,7 +77,8 @@ fn every_outcome_has_a_fixture() {
     let fixtures = all();
     assert!(fixtures.len() >= 40, "only {} fixtures", fixtures.len());
     for outcome in Outcome::ALL {
-        let shown = fixtures.iter().any(|fixture| fixture.outcome == *outcome);
+        let mut steps = fixtures.iter().flat_map(|fixture| &fixture.steps);
+        let shown = steps.any(|step| step.outcome == *outcome);
         assert!(shown, "no fixture shows {}", outcome.name());
     }
 }
@@ -114,15 +126,35 @@ fn the_parts_of_a_fixture_are_read() {
     let text = GOOD.replace("0000*2", "00*2 0a0B");
     let fixture = parse("good.pkt", &text).expect("a fixture");
     assert_eq!(fixture.sentence, "Two lines make one sentence");
-    assert_eq!(fixture.outcome, Outcome::Forwarded);
-    assert_eq!(fixture.action, 3);
+    let known = fixture.before.flow;
     assert_eq!(
-        fixture.flow.map(|known| (known.destination, known.age)),
+        known.map(|known| (known.destination, known.age)),
         Some((3, 2))
     );
-    assert_eq!(fixture.frame, [2, 0, 0, 10, 11, 255, 255, 255]);
-    assert_eq!(fixture.expected, fixture.frame);
-    assert_eq!(fixture.entry, fixture.to);
+    let [step] = &fixture.steps[..] else {
+        panic!("{} steps", fixture.steps.len());
+    };
+    assert_eq!((step.outcome, step.action), (Outcome::Forwarded, 3));
+    assert_eq!(step.to, Some(Target::Roll));
+    assert_eq!(step.frame, [2, 0, 0, 10, 11, 255, 255, 255]);
+    assert_eq!(step.expected, step.frame);
+}
+
+#[test]
+fn a_fixture_may_be_of_several_packets() {
+    let text = GOOD.replace("0000*2", "00*2") + "then:\noutcome: not_vip\nin: 00\nout: 01\n";
+    let fixture = parse("good.pkt", &text).expect("a fixture");
+    let second = &fixture.steps[1];
+    assert_eq!((second.outcome, second.to), (Outcome::NotVip, None));
+    assert_eq!(
+        (&second.frame[..], &second.expected[..]),
+        (&[0][..], &[1][..])
+    );
+    let late = mistake(&(text + "resets: 3\n"));
+    assert!(
+        late.ends_with("'resets' stands before all packets"),
+        "{late}"
+    );
 }
 
 #[test]

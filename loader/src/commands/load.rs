@@ -1,32 +1,27 @@
 //! `dsrload IFACE...`: loads, or replaces what is loaded.
 
 use super::Output;
+use super::change::lock;
+use super::modes::modes;
 use super::privilege::{self, require};
 use crate::cli::{LoadArgs, Mode as WantedMode};
 use crate::datapath::attach::{Done, Seat, attach, mode_name};
 use crate::datapath::base::{Base, Found, holders};
 use crate::datapath::program::{Loaded, Maker};
-use crate::datapath::resolve::{Way, resolve};
-use crate::datapath::{Attached, Tables, find, pins};
+use crate::datapath::resolve::{Way, local_addresses, resolve};
+use crate::datapath::tables::Capacity;
+use crate::datapath::{Tables, find, pins};
 use crate::model::Config;
-use crate::model::placement::{Placement, place};
-use crate::netlink::{Link, Mode, Netlink};
+use crate::model::placement::{Placement, Wanted, WantedService, place};
+use crate::netlink::{Link, Netlink};
 use crate::object::Spec;
-use crate::sys::lock::Lock;
 use crate::{EMBEDDED, fault};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
-use std::time::Duration;
 use xdp_prog::abi::{MAGIC, limits, section, settings};
 
 /// `ARPHRD_ETHER` (Linux, `include/uapi/linux/if_arp.h`).
 const ETHERNET: u16 = 1;
-
-/// How long another dsrload of the same network namespace is waited for.
-pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(20);
-
-/// Serialises whoever changes balancers of one network namespace.
-pub(super) const LOCK: &str = "dsrload";
 
 /// Runs the command.
 ///
@@ -36,7 +31,7 @@ pub(super) const LOCK: &str = "dsrload";
 pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
     let config = config(arguments, output)?;
     require(privilege::CHANGE)?;
-    let _lock = Lock::acquire(LOCK, LOCK_PATIENCE).context("wait for another dsrload")?;
+    let _lock = lock()?;
     pins::sweep();
 
     let mut netlink = Netlink::open().context("talk to the kernel about interfaces")?;
@@ -46,11 +41,12 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
         return Err(foreign.fault());
     }
     let spec = spec(arguments)?;
-    let base = Base::of(&mut netlink, &spec, &found)?;
+    let base = Base::of(&mut netlink, &spec, &found, capacity(arguments, &config))?;
+    seed(&base, arguments.seed.as_deref())?;
     let seats = seats(&base, links, found, arguments.mode)?;
     let ways = ways(&mut netlink, &base, &seats)?;
-    let wanted = resolve(&mut netlink, &config, &ways)?;
-    let loaded = base.tables.loaded();
+    let wanted = wanted(&mut netlink, arguments, &config, &ways)?;
+    let loaded = base.tables.loaded()?;
     let placement = place(&loaded, &wanted).map_err(|reason| fault!(Invalid, "{reason}"))?;
 
     let maker = Maker::new(&spec, &base.tables)?;
@@ -58,8 +54,10 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
         .iter()
         .map(|seat| maker.make(seat.port))
         .collect::<Result<_>>()?;
-    base.tables.prepare(&placement);
-    let done = switch(&mut netlink, &base, &seats, &programs, &placement)
+    let done = base
+        .tables
+        .prepare(&placement)
+        .and_then(|()| switch(&mut netlink, &base, &seats, &programs, &placement))
         .inspect_err(|_| base.tables.discard(&placement, &loaded.destinations))?;
 
     for ((seat, program), done) in seats.iter().zip(&programs).zip(&done) {
@@ -84,7 +82,7 @@ fn switch(
         base.tables.enter_port(seat)?;
     }
     if base.is_new {
-        base.tables.commit(placement);
+        base.tables.commit(placement)?;
     }
     let done = attach(netlink, seats, programs);
     if done.is_err() {
@@ -93,7 +91,7 @@ fn switch(
             .filter(|s| !base.others.iter().any(|a| a.port == s.port) && s.before.is_none());
         new.for_each(|seat| base.tables.leave_port(seat.port));
     } else if !base.is_new {
-        base.tables.commit(placement);
+        base.tables.commit(placement)?;
     }
     done
 }
@@ -117,6 +115,78 @@ fn config(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<Config> {
     } else {
         Err(fault!(Invalid, "{}", faults.join("; ")))
     }
+}
+
+/// How large new tables are made: as asked for, and so that every service gets
+/// its slots twice, since a change takes new ones beside those in force.
+fn capacity(arguments: &LoadArgs, config: &Config) -> Capacity {
+    let services = u32::try_from(config.services.len()).unwrap_or(u32::MAX);
+    let slots = slots(arguments).saturating_mul(2).saturating_mul(services);
+    let slots = if arguments.slots.is_some() {
+        slots.clamp(limits::SLOTS_DEFAULT, limits::SLOTS)
+    } else {
+        limits::SLOTS_DEFAULT
+    };
+    Capacity {
+        slots: slots.next_power_of_two(),
+        flows: arguments
+            .flows
+            .unwrap_or(limits::FLOWS_DEFAULT)
+            .next_power_of_two(),
+    }
+}
+
+/// Slots of each service.
+fn slots(arguments: &LoadArgs) -> u32 {
+    arguments
+        .slots
+        .unwrap_or(limits::SLOTS_PER_SERVICE)
+        .next_power_of_two()
+}
+
+/// Makes the hash keys, or compares them: other keys would move every flow.
+fn seed(base: &Base, seed: Option<&str>) -> Result<()> {
+    let Some(seed) = seed else { return Ok(()) };
+    let wanted = crate::model::key::keys(seed);
+    let control = base.tables.control();
+    let keys = || control.keys.iter().chain(&control.keys6).zip(wanted);
+    if base.is_new {
+        keys().for_each(|(key, word)| key.set(word));
+    } else if keys().any(|(key, word)| key.get() != word) {
+        return Err(fault!(
+            Failed,
+            "--seed is not the one of what is loaded, and another would move every connection: `dsrload --unload` first if that may be"
+        ));
+    }
+    Ok(())
+}
+
+/// The services with their backends found.
+fn wanted(
+    netlink: &mut Netlink,
+    arguments: &LoadArgs,
+    config: &Config,
+    ways: &[Way],
+) -> Result<Wanted> {
+    let local = local_addresses(netlink)?;
+    let mut services = Vec::new();
+    for service in &config.services {
+        services.push(WantedService {
+            addresses: service.addresses.clone(),
+            manner: service.manner.clone(),
+            backends: resolve(netlink, &service.backends, ways, &local)?,
+        });
+    }
+    let vips = config.services.iter().flat_map(|s| &s.addresses);
+    Ok(Wanted {
+        services,
+        local: vips
+            .map(|a| a.vip)
+            .filter(|vip| local.contains(vip))
+            .collect(),
+        is_mute: arguments.no_echo,
+        slots: slots(arguments),
+    })
 }
 
 /// The interfaces, each once, each fit to balance on.
@@ -215,45 +285,6 @@ fn seats(
         });
     }
     Ok(seats)
-}
-
-/// Why `auto` does not try the driver of a veth.
-const VETH_AUTO: &str =
-    "a veth, so in skb mode: in drv mode it sends only if its peer has a native XDP program, too";
-
-/// What to know of a veth in the mode that was asked for.
-const VETH_DRV: &str = "a veth sends in drv mode only if its peer has a native XDP program, too; see README.md, \"Modes\"";
-
-/// The modes to try, and why. A named mode is the only one.
-fn modes(
-    link: &Link,
-    before: Option<&Attached>,
-    wanted: WantedMode,
-) -> Result<(Vec<Mode>, Option<&'static str>)> {
-    let named = match wanted {
-        WantedMode::Skb => Some(Mode::Skb),
-        WantedMode::Drv => Some(Mode::Drv),
-        WantedMode::Hw => Some(Mode::Hw),
-        WantedMode::Auto => None,
-    };
-    match (before, named) {
-        (Some(before), Some(mode)) if before.mode != mode => Err(fault!(
-            Failed,
-            "{0} is loaded in {1} mode; the kernel cannot change to {2} without a gap in forwarding: `dsrload --unload {0}` first if that may be",
-            link.name,
-            mode_name(before.mode),
-            mode_name(mode)
-        )),
-        (Some(before), _) => Ok((vec![before.mode], None)),
-        (None, Some(Mode::Drv)) if is_veth(link) => Ok((vec![Mode::Drv], Some(VETH_DRV))),
-        (None, Some(mode)) => Ok((vec![mode], None)),
-        (None, None) if is_veth(link) => Ok((vec![Mode::Skb], Some(VETH_AUTO))),
-        (None, None) => Ok((vec![Mode::Drv, Mode::Skb], None)),
-    }
-}
-
-fn is_veth(link: &Link) -> bool {
-    link.kind.as_deref() == Some("veth")
 }
 
 /// The interfaces that backends can be reached through: those of the command

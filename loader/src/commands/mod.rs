@@ -1,8 +1,13 @@
 //! One file for one verb. Each takes what was typed and a writer for answers;
 //! talk goes to standard error.
 
+mod change;
 mod load;
+mod members;
+mod modes;
 mod privilege;
+mod settle;
+mod state;
 mod stats;
 mod status;
 mod trace_pipe;
@@ -10,6 +15,7 @@ mod unload;
 
 use crate::cli::{Cli, Command};
 use crate::datapath::Attached;
+use crate::model::State;
 use anyhow::Result;
 use std::io::Write;
 
@@ -30,6 +36,13 @@ pub fn run(cli: &Cli, output: &mut Output<'_>) -> Result<()> {
     match &cli.command {
         Some(Command::Status(arguments)) => status::run(arguments, output),
         Some(Command::Stats(arguments)) => stats::run(arguments, output),
+        Some(Command::Drain(arguments)) => state::run(arguments, State::Drain, output),
+        Some(Command::Ready(arguments)) => state::run(arguments, State::Ready, output),
+        Some(Command::Maint(arguments)) => state::run(arguments, State::Maint, output),
+        Some(Command::Down(arguments)) => state::run(arguments, State::Down, output),
+        Some(Command::Add(arguments)) => members::add(arguments, output),
+        Some(Command::Del(arguments)) => members::del(arguments, output),
+        Some(Command::Settle(arguments)) => settle::run(arguments, output),
         Some(Command::TracePipe(arguments)) => trace_pipe::run(arguments, output),
         None if cli.load.unload => unload::run(&cli.load, output),
         None => load::run(&cli.load, output),

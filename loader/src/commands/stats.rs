@@ -20,7 +20,7 @@ pub fn run(arguments: &ReportArgs, output: &mut Output<'_>) -> Result<()> {
     let (balancers, others) = find::balancers(&mut netlink, arguments.interface.as_deref(), false)?;
     mention_others(&others, output)?;
     let stats = Stats {
-        balancers: balancers.iter().map(balancer).collect(),
+        balancers: balancers.iter().map(balancer).collect::<Result<_>>()?,
     };
     if arguments.json {
         crate::report::json(output.answers, &stats)?;
@@ -30,10 +30,10 @@ pub fn run(arguments: &ReportArgs, output: &mut Output<'_>) -> Result<()> {
     Ok(())
 }
 
-fn balancer(balancer: &Balancer) -> BalancerStats {
+fn balancer(balancer: &Balancer) -> Result<BalancerStats> {
     let tables = &balancer.tables;
     let destinations = tables.placed_destinations();
-    let services = tables.placed_services().into_iter().map(|service| {
+    let services = tables.placed_services()?.into_iter().map(|service| {
         let mut total = Count::default();
         let mut backends = Vec::new();
         for destination in destinations.iter().filter(|d| d.service == service.id) {
@@ -44,19 +44,22 @@ fn balancer(balancer: &Balancer) -> BalancerStats {
                 packets: count.packets,
                 bytes: count.bytes,
                 connections: count.connections,
+                untracked: count.untracked,
             });
         }
         ServiceStats {
-            vip: service.address.vip,
-            port: service.address.port,
-            protocol: service.address.protocol.name(),
+            addresses: service.addresses.iter().map(ToString::to_string).collect(),
+            vip: service.addresses.first().map(|a| a.vip),
+            port: service.addresses.first().map_or(0, |a| a.port),
+            protocol: service.addresses.first().map_or("", |a| a.protocol.name()),
             packets: total.packets,
             bytes: total.bytes,
             connections: total.connections,
+            untracked: total.untracked,
             backends,
         }
     });
-    BalancerStats {
+    Ok(BalancerStats {
         interfaces: balancer
             .attached
             .iter()
@@ -73,5 +76,5 @@ fn balancer(balancer: &Balancer) -> BalancerStats {
                 help: outcome.help(),
             })
             .collect(),
-    }
+    })
 }

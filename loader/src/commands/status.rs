@@ -1,16 +1,18 @@
 //! `dsrload status [IFACE]`
 
 use super::privilege::{self, require};
-use super::{Output, mention_others};
+use super::{Output, mention_others, state};
 use crate::cli::ReportArgs;
 use crate::datapath::attach::mode_name;
 use crate::datapath::{Attached, Balancer, find, pins};
-use crate::model::Mac;
+use crate::model::{Affinity, Mac, Manner, OnDead, Policy, Prefix, Tracking};
 use crate::netlink::Netlink;
 use crate::report::status::{
-    BackendStatus, BalancerStatus, InterfaceStatus, ProgramStatus, ServiceStatus, Status,
+    BackendStatus, BalancerStatus, InterfaceStatus, MannerStatus, ProgramStatus, ServiceStatus,
+    Status,
 };
 use anyhow::{Context, Result};
+use xdp_prog::abi::state::slot;
 
 /// Runs the command.
 ///
@@ -23,7 +25,7 @@ pub fn run(arguments: &ReportArgs, output: &mut Output<'_>) -> Result<()> {
     let (balancers, others) = find::balancers(&mut netlink, arguments.interface.as_deref(), false)?;
     mention_others(&others, output)?;
     let status = Status {
-        balancers: balancers.iter().map(balancer).collect(),
+        balancers: balancers.iter().map(balancer).collect::<Result<_>>()?,
     };
     if arguments.json {
         crate::report::json(output.answers, &status)?;
@@ -33,9 +35,9 @@ pub fn run(arguments: &ReportArgs, output: &mut Output<'_>) -> Result<()> {
     Ok(())
 }
 
-fn balancer(balancer: &Balancer) -> BalancerStatus {
+fn balancer(balancer: &Balancer) -> Result<BalancerStatus> {
     let tables = &balancer.tables;
-    let destinations = tables.placed_destinations();
+    let loaded = tables.loaded()?;
     let local = tables.local_vips();
     let (flows, flow_capacity) = tables.flow_count();
     let interface_of = |port: u16| {
@@ -45,25 +47,46 @@ fn balancer(balancer: &Balancer) -> BalancerStatus {
             .find(|a| a.port == u32::from(port))
             .map(|a| a.link.name.clone())
     };
-    let services = tables.placed_services().into_iter().map(|service| {
-        let of_service = destinations.iter().filter(|d| d.service == service.id);
+    let services = loaded.services.iter().map(|service| {
+        let of_service = loaded
+            .destinations
+            .iter()
+            .filter(|d| d.service == service.id);
+        let words = loaded.words.get(&service.id);
+        let unsettled = words.map_or(0, |words| {
+            words
+                .iter()
+                .filter(|&&word| !slot::is_settled(word))
+                .count()
+        });
+        let first = service.addresses.first();
         ServiceStatus {
-            vip: service.address.vip,
-            port: service.address.port,
-            protocol: service.address.protocol.name(),
-            policy: "random",
+            addresses: service.addresses.iter().map(ToString::to_string).collect(),
+            vip: first.map(|a| a.vip),
+            port: first.map_or(0, |a| a.port),
+            protocol: first.map_or("", |a| a.protocol.name()),
+            manner: manner(&service.manner),
             slots: service.slots.end - service.slots.start,
-            vip_is_local: local.contains(&service.address.vip),
+            unsettled,
+            vip_is_local: service.addresses.iter().any(|a| local.contains(&a.vip)),
             backends: of_service
                 .map(|d| BackendStatus {
                     address: d.route.address,
                     mac: backend_mac(&d.route.macs).to_string(),
                     interface: interface_of(d.route.port),
+                    weight: d.weight,
+                    state: state::name(d.state),
+                    slots: words.map_or(0, |words| {
+                        words
+                            .iter()
+                            .filter(|&&w| slot::current(w) == d.number)
+                            .count()
+                    }),
                 })
                 .collect(),
         }
     });
-    BalancerStatus {
+    Ok(BalancerStatus {
         services: services.collect(),
         flows,
         flow_capacity,
@@ -76,6 +99,34 @@ fn balancer(balancer: &Balancer) -> BalancerStatus {
             .iter()
             .map(|attached| interface(attached, tables.control().trace.get() != 0))
             .collect(),
+    })
+}
+
+fn manner(manner: &Manner) -> MannerStatus {
+    let texts = |prefixes: &[Prefix]| prefixes.iter().map(ToString::to_string).collect();
+    MannerStatus {
+        policy: match manner.policy {
+            Policy::Maglev => "maglev",
+            Policy::Random => "random",
+        },
+        tracking: match manner.tracking {
+            Tracking::Changed => "changed",
+            Tracking::All => "all",
+            Tracking::None => "none",
+        },
+        affinity: match manner.affinity {
+            Affinity::Flow => "flow".to_owned(),
+            Affinity::Client(32, 128) => "client".to_owned(),
+            Affinity::Client(v4, 128) => format!("client/{v4}"),
+            Affinity::Client(v4, v6) => format!("client/{v4}/{v6}"),
+        },
+        on_dead: match manner.on_dead {
+            OnDead::Rehash => "rehash",
+            OnDead::Reset => "reset",
+            OnDead::Hold => "hold",
+        },
+        allow: texts(&manner.allow),
+        deny: texts(&manner.deny),
     }
 }
 

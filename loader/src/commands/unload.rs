@@ -1,13 +1,12 @@
 //! `dsrload --unload IFACE...`: takes our program off, and nobody else's.
 
 use super::Output;
-use super::load::{LOCK, LOCK_PATIENCE};
+use super::change::lock;
 use super::privilege::{self, require};
 use crate::cli::LoadArgs;
 use crate::datapath::attach::detach;
 use crate::datapath::{Holder, find, pins};
 use crate::netlink::Netlink;
-use crate::sys::lock::Lock;
 use anyhow::{Context, Result};
 
 /// Runs the command.
@@ -18,7 +17,7 @@ use anyhow::{Context, Result};
 /// changed. What the kernel says.
 pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
     require(privilege::DETACH)?;
-    let _lock = Lock::acquire(LOCK, LOCK_PATIENCE).context("wait for another dsrload")?;
+    let _lock = lock()?;
     pins::sweep();
     let mut netlink = Netlink::open().context("talk to the kernel about interfaces")?;
     let mut holders = Vec::new();

@@ -2,7 +2,7 @@
 //! tables that go on.
 
 use super::find::{self, Attached, Foreign, Holder};
-use super::tables::Tables;
+use super::tables::{Capacity, Tables};
 use crate::fault;
 use crate::netlink::{Link, Netlink};
 use crate::object::Spec;
@@ -58,7 +58,12 @@ impl Base {
     /// # Errors
     ///
     /// The programs have tables of their own each; what the kernel says.
-    pub fn of(netlink: &mut Netlink, spec: &Spec, found: &[Option<Found>]) -> Result<Self> {
+    pub fn of(
+        netlink: &mut Netlink,
+        spec: &Spec,
+        found: &[Option<Found>],
+        capacity: Capacity,
+    ) -> Result<Self> {
         let mut base: Option<Self> = None;
         for attached in found.iter().flatten().filter_map(|found| match found {
             Found::Readable(attached) => Some(attached),
@@ -87,12 +92,12 @@ impl Base {
         }
         match base {
             Some(base) => Ok(base),
-            None => Self::new(spec),
+            None => Self::new(spec, capacity),
         }
     }
 
-    fn new(spec: &Spec) -> Result<Self> {
-        let tables = Tables::create(spec).map_err(explain_permission)?;
+    fn new(spec: &Spec, capacity: Capacity) -> Result<Self> {
+        let tables = Tables::create(spec, capacity).map_err(explain_permission)?;
         let control = tables.control();
         let keys = control.keys.iter().chain(&control.keys6);
         for (key, word) in keys.zip(random_words::<9>().context("make a hash key")?) {

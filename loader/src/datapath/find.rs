@@ -41,6 +41,8 @@ pub struct Attached {
     pub port: u32,
     /// What it was compiled to do, [`settings::feature`].
     pub features: u32,
+    /// An epoch of the flow table lasts `1 << epoch_shift` ticks.
+    pub epoch_shift: u32,
 }
 
 /// Somebody else's program.
@@ -127,6 +129,7 @@ pub fn holder(link: &Link) -> Result<Holder> {
             abi,
             port: settings.port.get(),
             features: settings.features.get(),
+            epoch_shift: settings.epoch_shift.get(),
         });
     }
     Ok(match ours {

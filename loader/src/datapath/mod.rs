@@ -7,11 +7,13 @@
 
 pub mod attach;
 pub mod base;
+pub mod clock;
 pub mod find;
 pub mod pins;
 pub mod program;
 pub mod read;
 pub mod resolve;
+mod sources;
 pub mod tables;
 pub mod write;
 

@@ -24,7 +24,7 @@ const EPOCH_SECONDS: u32 = 2;
 /// What an older kernel may lack, richest first: multi-buffer frames (Linux
 /// 5.18), the trace pipe (5.16).
 const VARIANTS: &[(u32, u32)] = &[
-    (BPF_F_XDP_HAS_FRAGS, feature::TRACE),
+    (BPF_F_XDP_HAS_FRAGS, feature::TRACE | feature::BUFFERS),
     (0, feature::TRACE),
     (0, 0),
 ];

@@ -2,11 +2,16 @@
 
 use super::tables::Tables;
 use crate::model::placement::{
-    Loaded, PlacedDestination, PlacedService, Route, address_of, service_address,
+    Loaded, PlacedDestination, PlacedService, Route, Wanted, WantedBackend, WantedService,
+    address_of, service_address,
 };
-use std::net::Ipv4Addr;
+use crate::model::{Affinity, Manner, OnDead, Policy, State, Tracking};
+use crate::sys::machine::uptime_seconds;
+use anyhow::{Context, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use xdp_prog::abi::state::{destination, service};
-use xdp_prog::abi::{Outcome, Service};
+use xdp_prog::abi::{Destination, Outcome, Service};
 use xdp_prog::track::entry::Entry;
 
 /// Packets and bytes.
@@ -18,6 +23,8 @@ pub struct Count {
     pub bytes: u64,
     /// TCP connections opened.
     pub connections: u64,
+    /// Flows that found no room in the flow table.
+    pub untracked: u64,
 }
 
 impl std::ops::AddAssign for Count {
@@ -25,51 +32,110 @@ impl std::ops::AddAssign for Count {
         self.packets = self.packets.wrapping_add(other.packets);
         self.bytes = self.bytes.wrapping_add(other.bytes);
         self.connections = self.connections.wrapping_add(other.connections);
+        self.untracked = self.untracked.wrapping_add(other.untracked);
+    }
+}
+
+/// The number that stands for a state in the tables.
+#[must_use]
+pub fn state_number(state: State) -> u16 {
+    match state {
+        State::Ready => 0,
+        State::Drain => 1,
+        State::Maint => 2,
+        State::Down => 3,
+    }
+}
+
+fn state_of(number: u16) -> State {
+    match number {
+        1 => State::Drain,
+        2 => State::Maint,
+        3 => State::Down,
+        _ => State::Ready,
+    }
+}
+
+/// The number that stands for it in the tables.
+#[must_use]
+pub fn on_dead_number(on_dead: OnDead) -> u32 {
+    match on_dead {
+        OnDead::Rehash => 0,
+        OnDead::Reset => 1,
+        OnDead::Hold => 2,
     }
 }
 
 impl Tables {
     /// The copy of the service table that is in force.
-    fn entries(&self) -> &[Service] {
+    pub(super) fn entries(&self) -> &[Service] {
         let all = self.services.entries();
         let half = all.len() / 2;
         let copy = self.control().active.get() as usize & 1;
         &all[copy * half..(copy + 1) * half]
     }
 
-    /// The services in force, by address.
-    #[must_use]
-    pub fn placed_services(&self) -> Vec<PlacedService> {
-        let mut services: Vec<PlacedService> = self
-            .entries()
+    /// The entries of VIPs.
+    fn vip_entries(&self) -> impl Iterator<Item = (IpAddr, u16)> {
+        self.entries()
             .iter()
-            .filter_map(|entry| {
-                let address = service_address(
-                    [entry.address[0].get(), entry.address[1].get()],
-                    entry.key.get(),
-                )?;
-                let first = entry.first_slot.get();
-                Some(PlacedService {
-                    address,
-                    id: entry.id.get(),
+            .filter(|e| e.key.get() != 0 && e.key.get() & 0x00ff_ffff == 0)
+            .map(|e| {
+                (
+                    address_of([e.address[0].get(), e.address[1].get()]),
+                    e.flags.get(),
+                )
+            })
+    }
+
+    /// The services in force, by address.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not give out the lists of sources.
+    pub fn placed_services(&self) -> Result<Vec<PlacedService>> {
+        let mut sources = self.sources().context("read the lists of sources")?;
+        let mut services: BTreeMap<u16, PlacedService> = BTreeMap::new();
+        for entry in self.entries() {
+            let words = [entry.address[0].get(), entry.address[1].get()];
+            let Some(address) = service_address(words, entry.key.get()) else {
+                continue;
+            };
+            let first = entry.first_slot.get();
+            let id = entry.id.get();
+            let placed = services.entry(id).or_insert_with(|| {
+                let (allow, deny) = sources.remove(&id).unwrap_or_default();
+                PlacedService {
+                    addresses: Vec::new(),
+                    manner: Manner {
+                        allow,
+                        deny,
+                        ..manner(entry)
+                    },
+                    id,
                     slots: first
                         ..first
                             .saturating_add(entry.slot_mask.get())
                             .saturating_add(1),
-                })
-            })
-            .collect();
-        services.sort_by_key(|s| s.address);
-        services
+                    changed: entry.changed.get(),
+                }
+            });
+            placed.addresses.push(address);
+        }
+        let mut services: Vec<PlacedService> = services.into_values().collect();
+        for service in &mut services {
+            service.addresses.sort();
+        }
+        services.sort_by(|a, b| a.addresses.cmp(&b.addresses));
+        Ok(services)
     }
 
     /// The VIPs that were this host's own addresses when they were loaded.
     #[must_use]
-    pub fn local_vips(&self) -> Vec<Ipv4Addr> {
-        self.entries()
-            .iter()
-            .filter(|entry| entry.key.get() != 0 && entry.flags.get() & service::LOCAL != 0)
-            .map(|entry| address_of([entry.address[0].get(), entry.address[1].get()]))
+    pub fn local_vips(&self) -> BTreeSet<IpAddr> {
+        self.vip_entries()
+            .filter(|(_, flags)| flags & service::LOCAL != 0)
+            .map(|(vip, _)| vip)
             .collect()
     }
 
@@ -79,28 +145,29 @@ impl Tables {
         (0u16..)
             .zip(self.destinations.entries())
             .filter(|(_, entry)| entry.flags.get() & destination::LIVE != 0)
-            .map(|(number, entry)| {
-                let mut macs = [0; 12];
-                macs[..8].copy_from_slice(&entry.macs_low.get().to_le_bytes());
-                macs[8..].copy_from_slice(&entry.macs_high.get().to_le_bytes());
-                PlacedDestination {
-                    number,
-                    service: entry.service.get(),
-                    route: Route {
-                        address: address_of([entry.address[0].get(), entry.address[1].get()]),
-                        macs,
-                        port: entry.port.get(),
-                    },
-                }
-            })
+            .map(|(number, entry)| placed(number, entry))
             .collect()
     }
 
-    /// All of that, and which destinations the flow table names.
-    #[must_use]
-    pub fn loaded(&self) -> Loaded {
-        Loaded {
-            services: self.placed_services(),
+    /// All of that, what the slots hold, and which destinations the flow table
+    /// names.
+    ///
+    /// # Errors
+    ///
+    /// As [`placed_services`](Self::placed_services); the kernel's clock.
+    pub fn loaded(&self) -> Result<Loaded> {
+        let services = self.placed_services()?;
+        let slots = self.slots.entries();
+        let words = services
+            .iter()
+            .map(|s| {
+                let range = s.slots.start as usize..(s.slots.end as usize).min(slots.len());
+                let words = slots.get(range).unwrap_or_default();
+                (s.id, words.iter().map(|slot| slot.get()).collect())
+            })
+            .collect();
+        Ok(Loaded {
+            services,
             destinations: self.placed_destinations(),
             named: self
                 .flows
@@ -111,7 +178,41 @@ impl Tables {
                 .filter(|entry| !entry.is_free())
                 .map(Entry::destination)
                 .collect(),
-        }
+            slots: u32::try_from(slots.len()).unwrap_or(u32::MAX),
+            words,
+            now: uptime_seconds().context("ask for the time")?,
+        })
+    }
+
+    /// What is loaded, as something to be wanted: where every change begins.
+    ///
+    /// # Errors
+    ///
+    /// As [`placed_services`](Self::placed_services).
+    pub fn wanted(&self) -> Result<Wanted> {
+        let destinations = self.placed_destinations();
+        let services = self.placed_services()?.into_iter().map(|service| {
+            let of_service = destinations.iter().filter(|d| d.service == service.id);
+            WantedService {
+                backends: of_service
+                    .map(|d| WantedBackend {
+                        route: d.route,
+                        weight: d.weight,
+                        state: Some(d.state),
+                    })
+                    .collect(),
+                addresses: service.addresses,
+                manner: service.manner,
+            }
+        });
+        Ok(Wanted {
+            services: services.collect(),
+            local: self.local_vips(),
+            is_mute: self
+                .vip_entries()
+                .any(|(_, flags)| flags & service::NO_ECHO != 0),
+            slots: xdp_prog::abi::limits::SLOTS_PER_SERVICE,
+        })
     }
 
     /// What was sent to a destination, by all CPUs.
@@ -129,6 +230,7 @@ impl Tables {
                 packets: counter.packets.get(),
                 bytes: counter.bytes.get(),
                 connections: counter.connections.get(),
+                untracked: counter.untracked.get(),
             };
         }
         sum
@@ -165,5 +267,51 @@ impl Tables {
         let words = || self.flows.entries().iter().flat_map(|bucket| &bucket.0);
         let used = words().filter(|word| !Entry(word.get()).is_free()).count();
         (used, words().count())
+    }
+}
+
+/// How a service treats its flows, but for the lists of sources.
+fn manner(entry: &Service) -> Manner {
+    let flags = entry.flags.get();
+    let [v4, v6, ..] = entry.client_bits.get().to_le_bytes();
+    Manner {
+        policy: match flags & service::RANDOM {
+            0 => Policy::Maglev,
+            _ => Policy::Random,
+        },
+        tracking: match (flags & service::TRACK_ALL, flags & service::TRACK_NONE) {
+            (0, 0) => Tracking::Changed,
+            (0, _) => Tracking::None,
+            _ => Tracking::All,
+        },
+        affinity: match flags & service::CLIENT {
+            0 => Affinity::Flow,
+            _ => Affinity::Client(v4, v6),
+        },
+        on_dead: match entry.on_dead.get() {
+            1 => OnDead::Reset,
+            2 => OnDead::Hold,
+            _ => OnDead::Rehash,
+        },
+        allow: Vec::new(),
+        deny: Vec::new(),
+    }
+}
+
+fn placed(number: u16, entry: &Destination) -> PlacedDestination {
+    let mut macs = [0; 12];
+    macs[..8].copy_from_slice(&entry.macs_low.get().to_le_bytes());
+    macs[8..].copy_from_slice(&entry.macs_high.get().to_le_bytes());
+    PlacedDestination {
+        number,
+        service: entry.service.get(),
+        route: Route {
+            address: address_of([entry.address[0].get(), entry.address[1].get()]),
+            macs,
+            port: entry.port.get(),
+        },
+        weight: entry.weight.get(),
+        state: state_of(entry.state.get()),
+        flags: entry.flags.get(),
     }
 }

@@ -1,12 +1,12 @@
 //! How each backend is reached: through which interface, to which MAC.
 
 use crate::fault;
-use crate::model::placement::{Route, Wanted, WantedService};
-use crate::model::{Backend, Config, Mac};
+use crate::model::placement::{Route, WantedBackend};
+use crate::model::{Backend, Mac};
 use crate::netlink::{Address, Link, NeighbourState, Netlink};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,80 +30,75 @@ pub struct Way {
 
 impl Way {
     /// Whether `address` is in one of its subnets.
-    fn reaches(&self, address: Ipv4Addr) -> bool {
+    fn reaches(&self, address: IpAddr) -> bool {
         self.addresses.iter().any(|own| contains(own, address))
-    }
-
-    fn has(&self, address: Ipv4Addr) -> bool {
-        self.addresses
-            .iter()
-            .any(|own| own.address == IpAddr::V4(address))
     }
 
     fn subnets(&self) -> String {
         let subnets: Vec<String> = self
             .addresses
             .iter()
-            .filter(|own| own.address.is_ipv4())
             .map(|own| format!("{}/{}", own.address, own.prefix_len))
             .collect();
         match subnets.as_slice() {
-            [] => format!("{} (no IPv4 address)", self.link.name),
+            [] => format!("{} (no address)", self.link.name),
             _ => format!("{} ({})", self.link.name, subnets.join(", ")),
         }
     }
 }
 
 /// Whether `address` is in the subnet of an interface's address.
-fn contains(own: &Address, address: Ipv4Addr) -> bool {
-    let IpAddr::V4(base) = own.address else {
-        return false;
+fn contains(own: &Address, address: IpAddr) -> bool {
+    let (base, address, bits) = match (own.address, address) {
+        (IpAddr::V4(base), IpAddr::V4(address)) => (
+            u128::from(base.to_bits()),
+            u128::from(address.to_bits()),
+            32,
+        ),
+        (IpAddr::V6(base), IpAddr::V6(address)) => (base.to_bits(), address.to_bits(), 128),
+        _ => return false,
     };
-    let mask = u32::MAX
-        .checked_shl(32 - u32::from(own.prefix_len.min(32)))
-        .unwrap_or(0);
-    own.prefix_len < 32 && (base.to_bits() ^ address.to_bits()) & mask == 0
+    let host_bits = bits - u32::from(own.prefix_len).min(bits);
+    host_bits > 0 && (base ^ address).checked_shr(host_bits).unwrap_or(0) == 0
 }
 
-/// Finds the way to each backend of `config`, asking the kernel for MACs that
-/// are not given.
+/// Finds the way to each backend, asking the kernel for MACs that are not
+/// given.
 ///
 /// # Errors
 ///
 /// `Invalid`: a backend that is in no subnet of these interfaces, or is this
 /// host. `Failed`: one that does not answer.
-pub fn resolve(netlink: &mut Netlink, config: &Config, ways: &[Way]) -> Result<Wanted> {
-    let local = local_addresses(netlink)?;
+pub fn resolve(
+    netlink: &mut Netlink,
+    backends: &[Backend],
+    ways: &[Way],
+    local: &BTreeSet<IpAddr>,
+) -> Result<Vec<WantedBackend>> {
     let mut unknown = BTreeMap::new();
-    for backend in config.services.iter().flat_map(|s| &s.backends) {
-        let way = way(backend, ways, &local)?;
+    for backend in backends {
+        let way = way(backend, ways, local)?;
         if backend.mac.is_none() {
             unknown.insert((way.link.index, backend.address), &way.link);
         }
     }
     let known = macs(netlink, &unknown)?;
-
-    let mut wanted = Wanted::default();
-    for service in &config.services {
-        if local.contains(&service.address.vip) {
-            wanted.local.insert(service.address.vip);
-        }
-        let mut backends = Vec::new();
-        for backend in &service.backends {
-            let way = way(backend, ways, &local)?;
+    backends
+        .iter()
+        .map(|backend| {
+            let way = way(backend, ways, local)?;
             let found = known.get(&(way.link.index, backend.address)).copied();
             let mac = backend
                 .mac
                 .or(found)
                 .with_context(|| format!("backend {} has no MAC", backend.address))?;
-            backends.push(route(backend, mac, way));
-        }
-        wanted.services.push(WantedService {
-            address: service.address,
-            backends,
-        });
-    }
-    Ok(wanted)
+            Ok(WantedBackend {
+                route: route(backend, mac, way),
+                weight: backend.weight,
+                state: backend.state,
+            })
+        })
+        .collect()
 }
 
 fn route(backend: &Backend, mac: Mac, way: &Way) -> Route {
@@ -118,9 +113,9 @@ fn route(backend: &Backend, mac: Mac, way: &Way) -> Route {
 }
 
 /// The first interface whose subnet a backend is in.
-fn way<'a>(backend: &Backend, ways: &'a [Way], local: &BTreeSet<Ipv4Addr>) -> Result<&'a Way> {
+fn way<'a>(backend: &Backend, ways: &'a [Way], local: &BTreeSet<IpAddr>) -> Result<&'a Way> {
     let address = backend.address;
-    if local.contains(&address) || ways.iter().any(|way| way.has(address)) {
+    if local.contains(&address) {
         return Err(fault!(
             Invalid,
             "backend {address} is this host's own address; a backend is another host"
@@ -136,14 +131,16 @@ fn way<'a>(backend: &Backend, ways: &'a [Way], local: &BTreeSet<Ipv4Addr>) -> Re
     })
 }
 
-/// All IPv4 addresses of this host.
-fn local_addresses(netlink: &mut Netlink) -> Result<BTreeSet<Ipv4Addr>> {
+/// All addresses of this host.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn local_addresses(netlink: &mut Netlink) -> Result<BTreeSet<IpAddr>> {
     let mut local = BTreeSet::new();
     for link in netlink.links().context("list interfaces")? {
         for own in netlink.addresses(link.index).context("list addresses")? {
-            if let IpAddr::V4(address) = own.address {
-                local.insert(address);
-            }
+            local.insert(own.address);
         }
     }
     Ok(local)
@@ -152,8 +149,8 @@ fn local_addresses(netlink: &mut Netlink) -> Result<BTreeSet<Ipv4Addr>> {
 /// The MACs of neighbours, by interface index and address.
 fn macs(
     netlink: &mut Netlink,
-    unknown: &BTreeMap<(u32, Ipv4Addr), &Link>,
-) -> Result<BTreeMap<(u32, Ipv4Addr), Mac>> {
+    unknown: &BTreeMap<(u32, IpAddr), &Link>,
+) -> Result<BTreeMap<(u32, IpAddr), Mac>> {
     let mut known = BTreeMap::new();
     // All are asked for before the first is waited for.
     for &(index, address) in unknown.keys() {
@@ -162,7 +159,7 @@ fn macs(
                 known.insert((index, address), mac);
             }
             Look::Failed | Look::Pending => netlink
-                .solicit(index, IpAddr::V4(address))
+                .solicit(index, address)
                 .with_context(|| format!("resolve backend {address}"))?,
         }
     }
@@ -174,10 +171,18 @@ fn macs(
                     known.insert((index, address), mac);
                 }
                 Look::Pending if start.elapsed() < PATIENCE => thread::sleep(PAUSE),
+                // While our own IPv6 address is tentative the kernel asks
+                // nobody, and says that all failed.
+                Look::Failed if address.is_ipv6() && start.elapsed() < PATIENCE => {
+                    netlink
+                        .solicit(index, address)
+                        .with_context(|| format!("resolve backend {address}"))?;
+                    thread::sleep(PAUSE);
+                }
                 Look::Pending | Look::Failed => {
                     return Err(fault!(
                         Failed,
-                        "backend {address} did not answer ARP on {}: is it up, with this address? Or give its MAC: -r {address}=MAC",
+                        "backend {address} did not answer on {}: is it up, with this address? Or give its MAC: -r {address}=MAC",
                         link.name
                     ));
                 }
@@ -194,9 +199,9 @@ enum Look {
     Failed,
 }
 
-fn usable(netlink: &mut Netlink, index: u32, address: Ipv4Addr) -> Result<Look> {
+fn usable(netlink: &mut Netlink, index: u32, address: IpAddr) -> Result<Look> {
     let neighbour = netlink
-        .neighbour(index, IpAddr::V4(address))
+        .neighbour(index, address)
         .with_context(|| format!("look up backend {address}"))?;
     Ok(match neighbour {
         None => Look::Pending,
@@ -213,23 +218,35 @@ fn usable(netlink: &mut Netlink, index: u32, address: Ipv4Addr) -> Result<Look> 
 mod tests {
     use super::*;
 
-    fn own(prefix_len: u8) -> Address {
+    fn own(address: &str, prefix_len: u8) -> Address {
         Address {
-            address: IpAddr::V4(Ipv4Addr::new(172, 17, 0, 2)),
+            address: address.parse().expect(address),
             prefix_len,
         }
     }
 
+    fn contains_text(own: &Address, address: &str) -> bool {
+        contains(own, address.parse().expect(address))
+    }
+
     #[test]
     fn a_subnet_holds_the_addresses_with_its_prefix() {
-        assert!(contains(&own(16), Ipv4Addr::new(172, 17, 255, 3)));
-        assert!(!contains(&own(24), Ipv4Addr::new(172, 17, 1, 3)));
-        assert!(contains(&own(31), Ipv4Addr::new(172, 17, 0, 3)));
-        assert!(contains(&own(0), Ipv4Addr::new(8, 8, 8, 8)));
+        assert!(contains_text(&own("172.17.0.2", 16), "172.17.255.3"));
+        assert!(!contains_text(&own("172.17.0.2", 24), "172.17.1.3"));
+        assert!(contains_text(&own("172.17.0.2", 31), "172.17.0.3"));
+        assert!(contains_text(&own("172.17.0.2", 0), "8.8.8.8"));
+        assert!(contains_text(&own("2001:db8::2", 64), "2001:db8::3"));
+        assert!(!contains_text(&own("2001:db8::2", 64), "2001:db8:0:1::3"));
     }
 
     #[test]
     fn a_host_address_has_no_neighbours() {
-        assert!(!contains(&own(32), Ipv4Addr::new(172, 17, 0, 2)));
+        assert!(!contains_text(&own("172.17.0.2", 32), "172.17.0.2"));
+        assert!(!contains_text(&own("2001:db8::2", 128), "2001:db8::2"));
+    }
+
+    #[test]
+    fn a_subnet_of_one_ip_version_holds_none_of_the_other() {
+        assert!(!contains_text(&own("0.0.0.0", 0), "2001:db8::3"));
     }
 }

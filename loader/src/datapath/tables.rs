@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
 use xdp_prog::abi::word::{Word16, Word32};
 use xdp_prog::abi::{
-    self, Bucket, Control, Counter, Destination, OutcomeRow, Port, Service, limits, section,
+    self, Bucket, Budget, Control, Counter, Destination, OutcomeRow, Port, Service, limits, section,
 };
 
 /// The tables that all interfaces of a balancer share.
@@ -23,7 +23,10 @@ const SHARED: &[&str] = &[
     section::FLOWS,
     section::COUNTERS,
     section::OUTCOMES,
+    section::BUDGETS,
     abi::DEVICES,
+    abi::FRAGMENTS,
+    abi::SOURCES,
 ];
 
 /// A table's name in the kernel: its section's last part or its symbol, with
@@ -32,6 +35,24 @@ const SHARED: &[&str] = &[
 pub fn map_name(table: &str) -> String {
     let part = table.rsplit('.').next().unwrap_or(table);
     format!("dsr_{}", part.to_ascii_lowercase())
+}
+
+/// What is chosen when tables are made. Powers of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Slots of all services together.
+    pub slots: u32,
+    /// Flows that the flow table holds.
+    pub flows: u32,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self {
+            slots: limits::SLOTS_DEFAULT,
+            flows: limits::FLOWS_DEFAULT,
+        }
+    }
 }
 
 /// The tables of one balancer.
@@ -56,6 +77,8 @@ pub struct Tables {
     pub counters: Mapping<Counter>,
     /// A row for each CPU.
     pub outcomes: Mapping<OutcomeRow>,
+    /// One for each CPU.
+    pub budgets: Mapping<Budget>,
 }
 
 impl Tables {
@@ -65,7 +88,7 @@ impl Tables {
     ///
     /// What the kernel says when it refuses one; the object's tables are not
     /// those of our ABI.
-    pub fn create(spec: &Spec) -> Result<Self> {
+    pub fn create(spec: &Spec, capacity: Capacity) -> Result<Self> {
         let cpus = possible_cpus()
             .context("count the CPUs")?
             .next_power_of_two();
@@ -81,7 +104,7 @@ impl Tables {
                 .tables()
                 .find(|t| t.name == name)
                 .with_context(|| format!("the object has no table {name}"))?;
-            maps.insert(name, create(table, value_size(table, cpus))?);
+            maps.insert(name, create(table, value_size(table, cpus, capacity))?);
         }
         Self::from_maps(maps, true)
     }
@@ -130,6 +153,7 @@ impl Tables {
             flows: open(&maps, section::FLOWS, writable)?,
             counters: open(&maps, section::COUNTERS, writable)?,
             outcomes: open(&maps, section::OUTCOMES, writable)?,
+            budgets: open(&maps, section::BUDGETS, writable)?,
             maps,
         };
         tables.check()?;
@@ -148,10 +172,12 @@ impl Tables {
             self.flows.entries().len(),
             self.counters.entries().len(),
             self.outcomes.entries().len(),
+            self.budgets.entries().len(),
         ];
         if sizes.iter().any(|n| !n.is_power_of_two())
             || self.outcomes.entries().len() * self.destinations.entries().len()
                 != self.counters.entries().len()
+            || self.budgets.entries().len() != self.outcomes.entries().len()
         {
             bail!("the tables have sizes that fit no program: {sizes:?}");
         }
@@ -211,11 +237,14 @@ impl Tables {
 
 /// Size of a table in bytes. The object declares the largest one; rows of
 /// counters are made for the CPUs that there can be.
-fn value_size(table: &TableSpec, cpus: u32) -> u32 {
+fn value_size(table: &TableSpec, cpus: u32, capacity: Capacity) -> u32 {
     let rows = |row: usize| u32::try_from(row).map_or(u32::MAX, |row| row.saturating_mul(cpus));
     match table.name.as_str() {
         section::COUNTERS => rows(size_of::<Counter>() * limits::DESTINATIONS as usize),
         section::OUTCOMES => rows(size_of::<OutcomeRow>()),
+        section::BUDGETS => rows(size_of::<Budget>()),
+        section::SLOTS => capacity.slots.saturating_mul(4),
+        section::FLOWS => capacity.flows.saturating_mul(8),
         _ => table.value_size,
     }
 }

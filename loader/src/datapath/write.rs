@@ -5,8 +5,12 @@
 //! force. [`Tables::commit`] makes it visible by one store, and only then
 //! gives up what is not wanted any more.
 
+use super::read::{on_dead_number, state_number};
 use super::tables::Tables;
-use crate::model::placement::{Entry, PlacedDestination, Placement, address_words};
+use crate::model::placement::{Entry, PlacedDestination, PlacedService, Placement, address_words};
+use crate::model::prefix::client_mask;
+use crate::model::{Affinity, Manner, Policy, Tracking};
+use anyhow::Result;
 use std::sync::atomic::{Ordering, fence};
 use xdp_prog::abi::state::{destination, service};
 use xdp_prog::abi::{Destination, Service};
@@ -18,7 +22,11 @@ impl Tables {
     }
 
     /// Writes everything that is not in force yet.
-    pub fn prepare(&self, placement: &Placement) {
+    ///
+    /// # Errors
+    ///
+    /// The kernel has no room for the lists of sources.
+    pub fn prepare(&self, placement: &Placement) -> Result<()> {
         let destinations = self.destinations.entries();
         for wanted in &placement.destinations {
             let Some(entry) = destinations.get(usize::from(wanted.number)) else {
@@ -35,6 +43,11 @@ impl Tables {
                 slot.set(value);
             }
         }
+        self.prepare_services(placement);
+        self.add_sources(&placement.services)
+    }
+
+    fn prepare_services(&self, placement: &Placement) {
         let copy = self.spare();
         self.control().seeds[copy].set(placement.index.seed);
         let displacements = self.displacements.entries();
@@ -59,13 +72,19 @@ impl Tables {
     }
 
     /// Puts the prepared tables in force.
-    pub fn commit(&self, placement: &Placement) {
-        // A kept backend may have a new MAC: one store of eight bytes.
-        for wanted in &placement.destinations {
-            if let Some(entry) = self.destinations.entries().get(usize::from(wanted.number)) {
-                write_route(entry, wanted);
-            }
-        }
+    ///
+    /// # Errors
+    ///
+    /// Old entries of the lists of sources cannot be removed; all else is done.
+    pub fn commit(&self, placement: &Placement) -> Result<()> {
+        // A kept backend may have a new MAC: one store of eight bytes. One that
+        // comes back is back before slots send it new flows.
+        self.each_destination(placement, |entry, wanted| {
+            write_route(entry, wanted);
+            entry
+                .flags
+                .set(entry.flags.get() & (wanted.flags | destination::LIVE));
+        });
         // All that was written before must be seen by whoever sees the switch.
         // Readers depend on it by address: they compute every index from it.
         fence(Ordering::SeqCst);
@@ -75,7 +94,26 @@ impl Tables {
         )]
         self.control().active.set(self.spare() as u32);
         fence(Ordering::SeqCst);
+        // One that goes is out after its slots have other owners.
+        self.each_destination(placement, |entry, wanted| {
+            entry.weight.set(wanted.weight);
+            entry.state.set(state_number(wanted.state));
+            entry.flags.set(wanted.flags);
+        });
         self.retire(&placement.retired);
+        self.remove_sources(&placement.services)
+    }
+
+    fn each_destination(
+        &self,
+        placement: &Placement,
+        write: impl Fn(&Destination, &PlacedDestination),
+    ) {
+        for wanted in &placement.destinations {
+            if let Some(entry) = self.destinations.entries().get(usize::from(wanted.number)) {
+                write(entry, wanted);
+            }
+        }
     }
 
     /// Takes back what [`prepare`](Self::prepare) wrote: destinations that
@@ -113,6 +151,7 @@ impl Tables {
             counter.packets.set(0);
             counter.bytes.set(0);
             counter.connections.set(0);
+            counter.untracked.set(0);
         }
         self.control().retired.add(before);
     }
@@ -127,9 +166,11 @@ fn write_destination(entry: &Destination, wanted: &PlacedDestination) {
     entry.address[0].set(address[0]);
     entry.address[1].set(address[1]);
     entry.service.set(wanted.service);
+    entry.weight.set(wanted.weight);
+    entry.state.set(state_number(wanted.state));
     write_route(entry, wanted);
     fence(Ordering::SeqCst);
-    entry.flags.set(destination::LIVE);
+    entry.flags.set(wanted.flags);
 }
 
 fn write_route(entry: &Destination, wanted: &PlacedDestination) {
@@ -144,17 +185,54 @@ fn write_route(entry: &Destination, wanted: &PlacedDestination) {
 fn write_service(to: &Service, entry: &Entry) {
     to.address[0].set(entry.key.address[0]);
     to.address[1].set(entry.key.address[1]);
-    let (first, count, id) = match &entry.service {
-        Some(placed) => (
-            placed.slots.start,
-            placed.slots.end - placed.slots.start,
-            placed.id,
-        ),
-        None => (0, 1, 0),
-    };
-    to.first_slot.set(first);
-    to.slot_mask.set(count - 1);
-    to.id.set(id);
-    to.flags.set(if entry.local { service::LOCAL } else { 0 });
+    match &entry.service {
+        Some(placed) => write_placed(to, placed, entry.is_v6),
+        None => {
+            to.first_slot.set(0);
+            to.slot_mask.set(0);
+            to.id.set(0);
+            to.flags.set(entry.vip_flags);
+        }
+    }
     to.key.set(entry.key.key);
+}
+
+fn write_placed(to: &Service, placed: &PlacedService, is_v6: bool) {
+    to.first_slot.set(placed.slots.start);
+    to.slot_mask.set(placed.slots.end - placed.slots.start - 1);
+    to.id.set(placed.id);
+    to.flags.set(flags(&placed.manner));
+    to.changed.set(placed.changed);
+    to.on_dead.set(on_dead_number(placed.manner.on_dead));
+    if let Affinity::Client(v4, v6) = placed.manner.affinity {
+        let mask = client_mask(v4, v6, is_v6);
+        to.client_mask[0].set(mask[0]);
+        to.client_mask[1].set(mask[1]);
+        to.client_bits.set(u32::from_le_bytes([v4, v6, 0, 0]));
+    } else {
+        to.client_bits.set(0);
+    }
+}
+
+/// How the datapath is told to treat flows.
+fn flags(manner: &Manner) -> u16 {
+    let policy = match manner.policy {
+        Policy::Maglev => 0,
+        Policy::Random => service::RANDOM,
+    };
+    let tracking = match manner.tracking {
+        Tracking::Changed => 0,
+        Tracking::All => service::TRACK_ALL,
+        Tracking::None => service::TRACK_NONE,
+    };
+    let affinity = match manner.affinity {
+        Affinity::Flow => 0,
+        Affinity::Client(..) => service::CLIENT,
+    };
+    let sources = match (manner.allow.is_empty(), manner.deny.is_empty()) {
+        (true, true) => 0,
+        (true, false) => service::SOURCES,
+        (false, _) => service::SOURCES | service::SOURCES_CLOSED,
+    };
+    policy | tracking | affinity | sources
 }

@@ -1,10 +1,23 @@
 //! What a balancer is to do, and what that means for its tables. Pure: no
 //! system call, no clock, no I/O.
 
+pub mod config;
+pub mod identity;
+pub mod key;
 pub mod mac;
+pub mod maglev;
 pub mod placement;
+mod placing;
+pub mod prefix;
 pub mod rendezvous;
 pub mod service;
+pub mod slots;
+pub mod sweep;
 
+pub use config::Config;
 pub use mac::Mac;
-pub use service::{Backend, Config, Protocol, Service, ServiceAddress};
+pub use prefix::Prefix;
+pub use service::{
+    Affinity, Backend, Manner, OnDead, Policy, Protocol, Service, ServiceAddress, Tracking,
+};
+pub use slots::State;

@@ -1,91 +1,104 @@
-//! Which backend owns a slot: rendezvous hashing (Thaler and Ravishankar,
-//! 1998). Each backend bids for each slot, the highest bid wins. Whoever
-//! leaves gives up its own slots alone, whoever comes takes its share from
-//! all, and the order of the backends does not matter.
+//! Who takes a slot whose owner is out: weighted rendezvous hashing (Thaler and
+//! Ravishankar, 1998; with weights as in Schindelhauer and Schomaker, 2005).
+//!
+//! Each candidate waits for each slot, a time drawn by hash from the exponential
+//! distribution with its weight as rate; the slot goes to who waits least. So
+//! each gets slots in proportion to its weight, whoever leaves gives up its own
+//! slots alone, whoever comes takes its share from all, and the order of the
+//! candidates does not matter.
+//!
+//! Integers alone: every balancer comes to the same result, whatever its
+//! processor, compiler or mathematical library.
 
-use super::ServiceAddress;
-use std::net::Ipv4Addr;
+use super::maglev::{Candidate, WEIGHT_MAX};
 
-/// For each of `slots` slots the index of the backend that owns it. Empty if
-/// there is no backend.
+/// The candidate that takes `slot`; `None` if none has weight.
 #[must_use]
-pub fn owners(service: ServiceAddress, backends: &[Ipv4Addr], slots: u32) -> Vec<usize> {
-    let salt = mix(u64::from(service.vip.to_bits()) << 32
-        | u64::from(service.port) << 16
-        | u64::from(service.protocol.number()));
-    let names: Vec<u64> = backends
+pub fn owner(slot: u32, candidates: &[Candidate]) -> Option<usize> {
+    let salt = mix(u64::from(slot));
+    let mut first: Option<Bid> = None;
+    for (index, candidate) in candidates.iter().enumerate() {
+        let word = mix(candidate.name ^ salt);
+        let weight = u64::from(candidate.weight.min(WEIGHT_MAX));
+        if weight == 0 || first.is_some_and(|first| first.beats_for_sure(word, weight)) {
+            continue;
+        }
+        let bid = Bid {
+            wait: wait(word),
+            weight,
+            name: candidate.name,
+            index,
+        };
+        if first.is_none_or(|first| bid.beats(&first)) {
+            first = Some(bid);
+        }
+    }
+    first.map(|bid| bid.index)
+}
+
+/// How long one candidate waits for one slot: `wait / weight`.
+#[derive(Clone, Copy)]
+struct Bid {
+    wait: u64,
+    weight: u64,
+    name: u64,
+    index: usize,
+}
+
+impl Bid {
+    fn beats(&self, other: &Self) -> bool {
+        // Fractions are compared by cross-multiplication: 38 bits by 16. No
+        // rounding, hence the same order for everybody.
+        (self.wait * other.weight, self.name) < (other.wait * self.weight, other.name)
+    }
+
+    /// Spares most candidates the logarithm: -ln(1 - u) is at least u.
+    fn beats_for_sure(&self, word: u64, weight: u64) -> bool {
+        let least = (word >> 32).saturating_sub(WAIT_ERROR);
+        self.wait * weight < least * self.weight
+    }
+}
+
+/// [`wait`] may be too small by this much at most.
+pub(super) const WAIT_ERROR: u64 = 16;
+
+/// Turns a uniformly distributed word into an exponentially distributed time:
+/// -ln(1 - word / 2^64), in units of 2^-32. At most 38 bits.
+#[must_use]
+pub(super) fn wait(word: u64) -> u64 {
+    const LN_2: u64 = 2_977_044_472;
+    const ONE: u64 = 1 << 32;
+    // artanh(z) / z = 1 + z^2 / 3 + z^4 / 5 + ...: what is left out is below
+    // 2^-25 of the result.
+    const SERIES: [u64; 7] = [ONE / 13, ONE / 11, ONE / 9, ONE / 7, ONE / 5, ONE / 3, ONE];
+    // 1 - u = part / 2^zeros, with part from 1/2 to 1 (64 bits of fraction).
+    let rest = !word | 1;
+    let zeros = rest.leading_zeros();
+    let part = rest << zeros;
+    // -ln(part) = 2 artanh(z) with z = (1 - part) / (1 + part), at most 1/3;
+    // 33 bits of fraction.
+    let z = part.wrapping_neg() / ((1 << 31) + (part >> 33));
+    let square = (z * z) >> 34;
+    let series = SERIES
         .iter()
-        .map(|backend| mix(salt ^ u64::from(backend.to_bits())))
-        .collect();
-    (0..slots)
-        .filter_map(|slot| {
-            let bid = |name: u64| mix(name ^ mix(u64::from(slot)));
-            // Equal bids of 64 bits do not come up; the address would decide.
-            (0..names.len()).max_by_key(|&i| (bid(names[i]), backends[i]))
-        })
-        .collect()
+        .fold(0, |sum, term| term + ((square * sum) >> 32));
+    u64::from(zeros) * LN_2 + ((z * series) >> 32)
 }
 
 /// `splitmix64`'s finisher (Steele, Lea, Flood, 2014).
-fn mix(mut word: u64) -> u64 {
+pub(super) fn mix(mut word: u64) -> u64 {
     word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
     word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ word >> 31
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Protocol;
-
-    const SLOTS: u32 = 1 << 14;
-
-    fn service() -> ServiceAddress {
-        ServiceAddress::parse("192.0.2.10:80", Protocol::Tcp).expect("a service")
-    }
-
-    fn backends(n: u8) -> Vec<Ipv4Addr> {
-        (1..=n).map(|i| Ipv4Addr::new(10, 0, 0, i)).collect()
-    }
-
-    fn named(backends: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
-        owners(service(), backends, SLOTS)
-            .into_iter()
-            .map(|i| backends[i])
-            .collect()
-    }
-
-    #[test]
-    fn a_backend_that_leaves_gives_up_its_own_slots_alone() {
-        let all = backends(10);
-        let before = named(&all);
-        let after = named(&all[1..]);
-        for (old, new) in before.iter().zip(&after) {
-            assert!(old == new || *old == all[0]);
-        }
-    }
-
-    #[test]
-    fn the_order_of_the_backends_does_not_matter() {
-        let mut reversed = backends(10);
-        reversed.reverse();
-        assert_eq!(named(&backends(10)), named(&reversed));
-    }
-
-    #[test]
-    fn the_slots_are_shared_evenly() {
-        let all = backends(10);
-        let owned = named(&all);
-        for backend in &all {
-            let n = owned.iter().filter(|o| *o == backend).count();
-            let ideal = SLOTS as usize / all.len();
-            assert!(n.abs_diff(ideal) < ideal / 10, "{backend}: {n} of {ideal}");
-        }
-    }
-
-    #[test]
-    fn without_backends_no_slot_has_an_owner() {
-        assert_eq!(owners(service(), &[], SLOTS), Vec::<usize>::new());
-    }
+/// The lower half of a word, and the upper one.
+#[expect(clippy::cast_possible_truncation, reason = "takes a word apart")]
+pub(super) fn halves(word: u64) -> [u32; 2] {
+    [word as u32, (word >> 32) as u32]
 }
+
+#[cfg(test)]
+#[path = "rendezvous_tests.rs"]
+mod tests;

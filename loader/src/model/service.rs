@@ -1,10 +1,10 @@
 //! Services and backends as the operator names them.
 
-use super::Mac;
+use super::slots::State;
+use super::{Mac, Prefix};
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
-use xdp_prog::abi::limits;
 
 /// The transport protocol of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,8 +49,8 @@ impl Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServiceAddress {
     /// The virtual address.
-    pub vip: Ipv4Addr,
-    /// 1 to 65,535.
+    pub vip: IpAddr,
+    /// 1 to 65,535; 0 for any port.
     pub port: u16,
     /// TCP or UDP.
     pub protocol: Protocol,
@@ -58,12 +58,20 @@ pub struct ServiceAddress {
 
 impl fmt::Display for ServiceAddress {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}/{}", self.vip, self.port, self.protocol.name())
+        match self.vip {
+            IpAddr::V4(vip) => write!(out, "{vip}:")?,
+            IpAddr::V6(vip) => write!(out, "[{vip}]:")?,
+        }
+        match self.port {
+            0 => write!(out, "*")?,
+            port => write!(out, "{port}")?,
+        }
+        write!(out, "/{}", self.protocol.name())
     }
 }
 
 impl ServiceAddress {
-    /// Reads `VIP:PORT`.
+    /// Reads `VIP:PORT`, `[VIP]:PORT` for IPv6, and `*` for any port.
     ///
     /// # Errors
     ///
@@ -71,27 +79,54 @@ impl ServiceAddress {
     pub fn parse(text: &str, protocol: Protocol) -> Result<Self, String> {
         let (vip, port) = text
             .rsplit_once(':')
-            .ok_or("expected VIP:PORT, such as 192.0.2.10:80")?;
-        let vip = parse_address(vip)?;
-        let port = port
-            .parse::<u16>()
-            .ok()
-            .filter(|&port| port != 0)
-            .ok_or_else(|| format!("port '{port}': a number from 1 to 65535 is expected"))?;
+            .filter(|(vip, _)| vip.starts_with('[') == vip.ends_with(']'))
+            .ok_or("expected VIP:PORT, such as 192.0.2.10:80 or [2001:db8::10]:80")?;
+        let bare = vip.strip_prefix('[').and_then(|vip| vip.strip_suffix(']'));
+        let address = parse_address(bare.unwrap_or(vip))?;
+        if address.is_ipv6() && bare.is_none() {
+            return Err(format!(
+                "'{text}': an IPv6 VIP stands in brackets, such as [2001:db8::10]:80"
+            ));
+        }
+        let port = match port {
+            "*" => 0,
+            port => port
+                .parse::<u16>()
+                .ok()
+                .filter(|&port| port != 0)
+                .ok_or_else(|| {
+                    format!("port '{port}': a number from 1 to 65535 is expected, or * for any")
+                })?,
+        };
         Ok(Self {
-            vip,
+            vip: address,
             port,
             protocol,
         })
     }
 }
 
-/// An IPv4 address of one host.
-fn parse_address(text: &str) -> Result<Ipv4Addr, String> {
-    let address: Ipv4Addr = text
+/// Reads `VIP:PORT`, `VIP:PORT/tcp` or `VIP:PORT/udp`; TCP if it says neither.
+impl FromStr for ServiceAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.rsplit_once('/') {
+            Some((text, "tcp")) => Self::parse(text, Protocol::Tcp),
+            Some((text, "udp")) => Self::parse(text, Protocol::Udp),
+            Some((_, other)) => Err(format!("protocol '{other}': tcp or udp is expected")),
+            None => Self::parse(text, Protocol::Tcp),
+        }
+    }
+}
+
+/// The address of one host.
+fn parse_address(text: &str) -> Result<IpAddr, String> {
+    let address: IpAddr = text
         .parse()
-        .map_err(|_| format!("'{text}' is not an IPv4 address such as 192.0.2.10"))?;
-    if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
+        .map_err(|_| format!("'{text}' is not an IP address such as 192.0.2.10 or 2001:db8::10"))?;
+    let is_broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
+    if address.is_unspecified() || address.is_multicast() || is_broadcast {
         return Err(format!("{address} is not the address of one host"));
     }
     Ok(address)
@@ -101,9 +136,13 @@ fn parse_address(text: &str) -> Result<Ipv4Addr, String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backend {
     /// Its own address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Its MAC, if the operator gave it; else the kernel is asked.
     pub mac: Option<Mac>,
+    /// Its share of the new flows, against the others' weights.
+    pub weight: u16,
+    /// What it is to do; `None` leaves it as it is, and a new one is ready.
+    pub state: Option<State>,
 }
 
 /// Reads `REAL` or `REAL=MAC`.
@@ -118,175 +157,91 @@ impl FromStr for Backend {
         Ok(Self {
             address: parse_address(address)?,
             mac,
+            weight: 1,
+            state: None,
         })
     }
+}
+
+/// Who gets a new connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// The owner of the flow's slot in a Maglev table.
+    #[default]
+    Maglev,
+    /// The owner of a random slot.
+    Random,
+}
+
+/// Which flows the flow table remembers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tracking {
+    /// Those that a change has put at risk.
+    #[default]
+    Changed,
+    /// All.
+    All,
+    /// None: a change moves connections.
+    None,
+}
+
+/// What becomes of the connections of a backend that is down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDead {
+    /// Their next packets go to another backend, which refuses them.
+    #[default]
+    Rehash,
+    /// Their clients' next packets are answered with a reset.
+    Reset,
+    /// They go on being sent to it: it may come back.
+    Hold,
+}
+
+/// What a client's flows have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Affinity {
+    /// Nothing: each goes its own way.
+    #[default]
+    Flow,
+    /// The backend, for all whose addresses have these first bits in common
+    /// (IPv4, IPv6).
+    Client(u8, u8),
+}
+
+/// How a service treats its flows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Who gets a new connection.
+    pub policy: Policy,
+    /// Which flows are remembered.
+    pub tracking: Tracking,
+    /// What flows have in common.
+    pub affinity: Affinity,
+    /// What becomes of the connections of a backend that is down.
+    pub on_dead: OnDead,
+    /// Clients that are served; all, if there are none.
+    pub allow: Vec<Prefix>,
+    /// Clients that are not.
+    pub deny: Vec<Prefix>,
 }
 
 /// A service and who answers for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Where clients turn to.
-    pub address: ServiceAddress,
+    /// Where clients turn to: one address or several, which share everything.
+    pub addresses: Vec<ServiceAddress>,
     /// Who answers.
     pub backends: Vec<Backend>,
+    /// How it treats its flows.
+    pub manner: Manner,
 }
 
-/// All that a balancer is to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Config {
-    /// Its services.
-    pub services: Vec<Service>,
-}
-
-impl Config {
-    /// The lab that the project started from: one VIP, two backends on
-    /// Docker's default network.
+impl Service {
+    /// What reports call it: its first address.
     #[must_use]
-    pub fn lab_default() -> Self {
-        let backend = |last| Backend {
-            address: Ipv4Addr::new(172, 17, 0, last),
-            mac: None,
-        };
-        Self {
-            services: vec![Service {
-                address: ServiceAddress {
-                    vip: Ipv4Addr::new(192, 168, 25, 10),
-                    port: 80,
-                    protocol: Protocol::Tcp,
-                },
-                backends: vec![backend(3), backend(4)],
-            }],
-        }
-    }
-
-    /// Number of backends of all services together.
-    #[must_use]
-    pub fn backends(&self) -> usize {
-        self.services.iter().map(|s| s.backends.len()).sum()
-    }
-
-    /// Everything that is wrong with it, a sentence each.
-    #[must_use]
-    pub fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        let mut seen = std::collections::BTreeSet::new();
-        for service in &self.services {
-            let address = service.address;
-            if !seen.insert(address) {
-                faults.push(format!("service {address} is given twice"));
-            }
-            if service.backends.is_empty() {
-                faults.push(format!("service {address} has no backend: add one by -r"));
-            }
-            let mut backends = std::collections::BTreeSet::new();
-            for backend in &service.backends {
-                if !backends.insert(backend.address) {
-                    faults.push(format!(
-                        "backend {} of service {address} is given twice",
-                        backend.address
-                    ));
-                }
-                if backend.address == address.vip {
-                    faults.push(format!(
-                        "backend {} of service {address} is the VIP itself: give the server's own address",
-                        backend.address
-                    ));
-                }
-            }
-        }
-        let limits = [
-            ("services", self.services.len(), limits::SERVICES),
-            // Number 0 names none.
-            ("backends", self.backends(), limits::DESTINATIONS - 1),
-        ];
-        for (what, count, limit) in limits {
-            if count > limit as usize {
-                faults.push(format!("{count} {what}: one balancer holds {limit}"));
-            }
-        }
-        faults
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tcp(text: &str) -> Result<ServiceAddress, String> {
-        ServiceAddress::parse(text, Protocol::Tcp)
-    }
-
-    #[test]
-    fn a_service_is_read_and_written_alike() {
-        let service = tcp("192.0.2.10:443").expect("a service");
-        assert_eq!(service.to_string(), "192.0.2.10:443/tcp");
-    }
-
-    #[test]
-    fn bad_services_are_refused_with_what_is_wrong() {
-        for (text, words) in [
-            ("192.0.2.10", "VIP:PORT"),
-            ("192.0.2.10:0", "1 to 65535"),
-            ("192.0.2.10:65536", "1 to 65535"),
-            ("192.0.2.10:http", "1 to 65535"),
-            ("192.0.2:80", "not an IPv4 address"),
-            ("192.0.2.256:80", "not an IPv4 address"),
-            ("0.0.0.0:80", "one host"),
-            ("224.0.0.1:80", "one host"),
-        ] {
-            let error = tcp(text).expect_err(text);
-            assert!(error.contains(words), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_backend_may_carry_its_mac() {
-        let backend: Backend = "10.0.0.3=02:00:00:00:00:0a".parse().expect("a backend");
-        assert_eq!(backend.mac, Some(Mac([2, 0, 0, 0, 0, 10])));
-        assert!("10.0.0.3=".parse::<Backend>().is_err());
-        assert!("10.0.0.300".parse::<Backend>().is_err());
-    }
-
-    #[test]
-    fn all_faults_are_listed_not_only_the_first() {
-        let service = Service {
-            address: tcp("192.0.2.10:80").expect("a service"),
-            backends: vec!["10.0.0.3".parse().expect("a backend"); 2],
-        };
-        let empty = Service {
-            backends: vec![],
-            ..service.clone()
-        };
-        let faults = Config {
-            services: vec![service, empty],
-        }
-        .faults();
-        assert_eq!(faults.len(), 3, "{faults:?}");
-        assert_eq!(Config::lab_default().faults(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn more_than_a_balancer_holds_is_refused_with_the_limit() {
-        let mut config = Config::default();
-        for n in 0..=limits::SERVICES {
-            let port = u16::try_from(n + 1).expect("few");
-            config.services.push(Service {
-                address: ServiceAddress {
-                    port,
-                    ..tcp("192.0.2.10:80").expect("a service")
-                },
-                backends: ["10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"]
-                    .map(|b| b.parse().expect("a backend"))
-                    .to_vec(),
-            });
-        }
-        let faults = config.faults();
-        assert_eq!(
-            faults,
-            [
-                "1025 services: one balancer holds 1024",
-                "4100 backends: one balancer holds 4095"
-            ]
-        );
+    pub fn name(&self) -> String {
+        self.addresses
+            .first()
+            .map_or_else(String::new, ToString::to_string)
     }
 }

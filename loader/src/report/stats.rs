@@ -3,7 +3,7 @@
 use super::table::{self, Align};
 use serde::Serialize;
 use std::io::{self, Write};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// The report of `dsrload stats`.
 #[derive(Clone, Debug, Serialize)]
@@ -39,9 +39,11 @@ pub struct OutcomeStats {
 /// What was forwarded for a service: the sum of its backends.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServiceStats {
-    /// Its virtual address.
-    pub vip: Ipv4Addr,
-    /// Its port.
+    /// All its addresses.
+    pub addresses: Vec<String>,
+    /// The virtual address of the first.
+    pub vip: Option<IpAddr>,
+    /// Its port; 0 for any.
     pub port: u16,
     /// `tcp` or `udp`.
     pub protocol: &'static str,
@@ -51,6 +53,8 @@ pub struct ServiceStats {
     pub bytes: u64,
     /// TCP connections opened.
     pub connections: u64,
+    /// Flows that found no room in the flow table.
+    pub untracked: u64,
     /// By backend.
     pub backends: Vec<BackendStats>,
 }
@@ -59,13 +63,15 @@ pub struct ServiceStats {
 #[derive(Clone, Debug, Serialize)]
 pub struct BackendStats {
     /// Its own address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Packets.
     pub packets: u64,
     /// Bytes of IP.
     pub bytes: u64,
     /// TCP connections opened.
     pub connections: u64,
+    /// Flows that found no room in the flow table.
+    pub untracked: u64,
 }
 
 impl Stats {
@@ -115,21 +121,17 @@ impl BalancerStats {
     }
 
     fn write_services(&self, out: &mut dyn Write) -> io::Result<()> {
-        let row = |name: String, packets: u64, bytes: u64, connections: u64| {
-            [
-                name,
-                packets.to_string(),
-                bytes.to_string(),
-                connections.to_string(),
-            ]
+        let row = |name: String, numbers: [u64; 4]| {
+            let [packets, bytes, connections, untracked] = numbers.map(|n| n.to_string());
+            [name, packets, bytes, connections, untracked]
         };
         let mut rows = Vec::new();
         for s in &self.services {
-            let name = format!("{}:{}/{}", s.vip, s.port, s.protocol);
-            rows.push(row(name, s.packets, s.bytes, s.connections));
+            let name = s.addresses.join(", ");
+            rows.push(row(name, [s.packets, s.bytes, s.connections, s.untracked]));
             for b in &s.backends {
                 let name = format!("  {}", b.address);
-                rows.push(row(name, b.packets, b.bytes, b.connections));
+                rows.push(row(name, [b.packets, b.bytes, b.connections, b.untracked]));
             }
         }
         let head = [
@@ -137,6 +139,7 @@ impl BalancerStats {
             ("PACKETS", Align::Right),
             ("BYTES", Align::Right),
             ("CONNECTIONS", Align::Right),
+            ("UNTRACKED", Align::Right),
         ];
         table::write(out, head, &rows)
     }
@@ -158,17 +161,20 @@ mod tests {
                     help: "Sent to a backend.",
                 }],
                 services: vec![ServiceStats {
-                    vip: Ipv4Addr::new(192, 0, 2, 10),
+                    addresses: vec!["192.0.2.10:80/tcp".into()],
+                    vip: Some([192, 0, 2, 10].into()),
                     port: 80,
                     protocol: "tcp",
                     packets: 1234,
                     bytes: 5678,
                     connections: 9,
+                    untracked: 1,
                     backends: vec![BackendStats {
-                        address: Ipv4Addr::new(10, 0, 0, 3),
+                        address: [10, 0, 0, 3].into(),
                         packets: 1234,
                         bytes: 5678,
                         connections: 9,
+                        untracked: 1,
                     }],
                 }],
             }],
@@ -180,9 +186,9 @@ eth0, eth1
 OUTCOME    PACKETS  VERDICT  MEANING
 forwarded     1234  tx       Sent to a backend.
 
-SERVICE            PACKETS  BYTES  CONNECTIONS
-192.0.2.10:80/tcp     1234   5678            9
-  10.0.0.3            1234   5678            9
+SERVICE            PACKETS  BYTES  CONNECTIONS  UNTRACKED
+192.0.2.10:80/tcp     1234   5678            9          1
+  10.0.0.3            1234   5678            9          1
 ";
         assert_eq!(String::from_utf8(out).expect("text"), expected);
     }

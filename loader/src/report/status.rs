@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use std::io::{self, Write};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// The report of `dsrload status`.
@@ -64,33 +64,61 @@ pub struct ProgramStatus {
 /// A service.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServiceStatus {
-    /// Its virtual address.
-    pub vip: Ipv4Addr,
-    /// Its port.
+    /// All its addresses.
+    pub addresses: Vec<String>,
+    /// The virtual address of the first.
+    pub vip: Option<IpAddr>,
+    /// Its port; 0 for any.
     pub port: u16,
     /// `tcp` or `udp`.
     pub protocol: &'static str,
-    /// How new connections are spread.
-    pub policy: &'static str,
+    /// How it treats its flows.
+    #[serde(flatten)]
+    pub manner: MannerStatus,
     /// Number of its slots.
     pub slots: u32,
-    /// The VIP is this host's own address, too: what no service takes is left
-    /// to the host.
+    /// How many of them are unsettled.
+    pub unsettled: usize,
+    /// A VIP is this host's own address, too: what no service takes is left to
+    /// the host.
     pub vip_is_local: bool,
     /// Who answers.
     pub backends: Vec<BackendStatus>,
+}
+
+/// How a service treats its flows, in the words of the command line.
+#[derive(Clone, Debug, Serialize)]
+pub struct MannerStatus {
+    /// Who gets new connections.
+    pub policy: &'static str,
+    /// Which flows are remembered.
+    pub tracking: &'static str,
+    /// What flows have in common.
+    pub affinity: String,
+    /// What becomes of the connections of a backend that is down.
+    pub on_dead: &'static str,
+    /// Clients that are served.
+    pub allow: Vec<String>,
+    /// Clients that are not.
+    pub deny: Vec<String>,
 }
 
 /// A backend of one service.
 #[derive(Clone, Debug, Serialize)]
 pub struct BackendStatus {
     /// Its own address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The MAC that frames to it are addressed to.
     pub mac: String,
     /// The interface that they leave through; none if that is not loaded any
     /// more.
     pub interface: Option<String>,
+    /// Its share of new flows.
+    pub weight: u16,
+    /// `ready`, `drain`, `maint` or `down`.
+    pub state: &'static str,
+    /// Slots whose new flows it gets.
+    pub slots: usize,
 }
 
 impl Status {
@@ -133,49 +161,64 @@ impl BalancerStatus {
         }
         writeln!(
             out,
-            "flows: {} of {}; tables: {:.1} MiB",
+            "flows: {} of {}; tables: {} MiB",
             self.flows,
             self.flow_capacity,
             mebibytes(self.memory_bytes)
         )?;
-        for service in &self.services {
+        self.services
+            .iter()
+            .try_for_each(|service| service.write(out))
+    }
+}
+
+impl ServiceStatus {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let manner = &self.manner;
+        writeln!(
+            out,
+            "{} {}, tracking {}, affinity {}, on dead {}, {} slots, {} unsettled{}",
+            self.addresses.join(", "),
+            manner.policy,
+            manner.tracking,
+            manner.affinity,
+            manner.on_dead,
+            self.slots,
+            self.unsettled,
+            if self.vip_is_local {
+                ", VIP is this host's address, too"
+            } else {
+                ""
+            }
+        )?;
+        for (word, prefixes) in [("allow", &manner.allow), ("deny", &manner.deny)] {
+            if !prefixes.is_empty() {
+                writeln!(out, "  {word} {}", prefixes.join(", "))?;
+            }
+        }
+        for backend in &self.backends {
             writeln!(
                 out,
-                "{}:{}/{} {}, {} slots{}",
-                service.vip,
-                service.port,
-                service.protocol,
-                service.policy,
-                service.slots,
-                if service.vip_is_local {
-                    ", VIP is this host's address, too"
-                } else {
-                    ""
-                }
+                "  {} {}, weight {}, {} slots, mac {} via {}",
+                backend.address,
+                backend.state,
+                backend.weight,
+                backend.slots,
+                backend.mac,
+                backend
+                    .interface
+                    .as_deref()
+                    .unwrap_or("no loaded interface")
             )?;
-            for backend in &service.backends {
-                writeln!(
-                    out,
-                    "  {} mac {} via {}",
-                    backend.address,
-                    backend.mac,
-                    backend
-                        .interface
-                        .as_deref()
-                        .unwrap_or("no loaded interface")
-                )?;
-            }
         }
         Ok(())
     }
 }
 
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "a rounded figure for people, far below 2^52"
-)]
-fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
+/// Mebibytes with one digit behind the point.
+fn mebibytes(bytes: u64) -> String {
+    let tenths = bytes * 10 / (1 << 20);
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 #[cfg(test)]
@@ -201,16 +244,28 @@ mod tests {
                     pins: Some("/sys/fs/bpf/dsrload/4026531840/eth0".into()),
                 }],
                 services: vec![ServiceStatus {
-                    vip: Ipv4Addr::new(192, 168, 25, 10),
+                    addresses: vec!["192.168.25.10:80/tcp".into()],
+                    vip: Some([192, 168, 25, 10].into()),
                     port: 80,
                     protocol: "tcp",
-                    policy: "random",
+                    manner: MannerStatus {
+                        policy: "maglev",
+                        tracking: "changed",
+                        affinity: "flow".into(),
+                        on_dead: "rehash",
+                        allow: vec!["10.0.0.0/8".into()],
+                        deny: vec![],
+                    },
                     slots: 16384,
+                    unsettled: 3,
                     vip_is_local: false,
                     backends: vec![BackendStatus {
-                        address: Ipv4Addr::new(172, 17, 0, 3),
+                        address: [172, 17, 0, 3].into(),
                         mac: "02:42:ac:11:00:03".into(),
                         interface: Some("eth0".into()),
+                        weight: 2,
+                        state: "drain",
+                        slots: 0,
                     }],
                 }],
                 flows: 17,
@@ -228,8 +283,9 @@ mod tests {
 eth0: skb, program 412 (dsrload, tag 0123456789abcdef), mac 02:00:00:00:00:01
   pinned in /sys/fs/bpf/dsrload/4026531840/eth0
 flows: 17 of 131072; tables: 6.0 MiB
-192.168.25.10:80/tcp random, 16384 slots
-  172.17.0.3 mac 02:42:ac:11:00:03 via eth0
+192.168.25.10:80/tcp maglev, tracking changed, affinity flow, on dead rehash, 16384 slots, 3 unsettled
+  allow 10.0.0.0/8
+  172.17.0.3 drain, weight 2, 0 slots, mac 02:42:ac:11:00:03 via eth0
 ";
         assert_eq!(String::from_utf8(out).expect("text"), expected);
     }

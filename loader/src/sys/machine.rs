@@ -1,7 +1,7 @@
 //! Facts about this machine: its CPUs and its clock tick.
 
 use crate::sys::bpf::{MapKind, MapSpec, map_create, overwritten_by_lookup};
-use nix::time::{ClockId, clock_getres};
+use nix::time::{ClockId, clock_getres, clock_gettime};
 use std::fs;
 use std::io;
 use std::time::Duration;
@@ -64,6 +64,12 @@ pub fn ticks_per_second() -> io::Result<u32> {
             format!("a clock tick of {tick:?}"),
         )
     })
+}
+
+/// Seconds since the machine started, also those that it slept.
+pub fn uptime_seconds() -> io::Result<u64> {
+    let now = Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME)?);
+    Ok(now.as_secs())
 }
 
 /// How many such ticks make a second. A tick is cut to whole nanoseconds

@@ -7,14 +7,18 @@
 //! its trace buffer. A test that looks at those has the machine to itself
 //! ([`Lab::seed_alone`]).
 //!
-//! Needs root and the programs `ip`, `ethtool`, `bpftool`, `nginx`, `curl`.
+//! Needs root and the programs `ip`, `ethtool`, `bpftool`, `nginx`, `curl`; some
+//! tests need `ping` and `traceroute`, too.
 
+pub mod datagram;
 pub mod deadline;
+pub mod flood;
 pub mod host;
 pub mod load;
 pub mod mounts;
 pub mod pass;
 pub mod product;
+pub mod router;
 pub mod sentinel;
 pub mod web;
 
@@ -29,6 +33,9 @@ use web::Nginx;
 /// The virtual address. It is on no wire, only on the backends' `lo`.
 pub const VIP: &str = "192.168.25.10";
 
+/// The virtual address of IPv6, on the backends' `lo` as well.
+pub const VIP6: &str = "2001:db8:25::10";
+
 /// The balancer's address on its `eth0`.
 pub const BALANCER: &str = "172.17.0.2";
 
@@ -38,11 +45,23 @@ pub const BACKENDS: [&str; 2] = ["172.17.0.3", "172.17.0.4"];
 /// The client's address.
 pub const CLIENT: &str = "172.17.0.5";
 
+/// The same hosts' addresses of IPv6.
+pub const BALANCER6: &str = "2001:db8:17::2";
+
+/// The backends', in the order of [`Lab::backends`].
+pub const BACKENDS6: [&str; 2] = ["2001:db8:17::3", "2001:db8:17::4"];
+
+/// The client's.
+pub const CLIENT6: &str = "2001:db8:17::5";
+
 // Locally administered, and no byte is the same in any two: a balancer that
 // rewrites only a part of an address is found out.
-const BALANCER_MAC: &str = "5a:1f:c4:70:8e:d3";
+/// The station address of the balancer's `eth0`.
+pub const BALANCER_MAC: &str = "5a:1f:c4:70:8e:d3";
 const BACKEND_MACS: [&str; 2] = ["92:e7:0b:35:61:4a", "e6:48:d9:ac:13:7f"];
-const CLIENT_MAC: &str = "3e:b0:52:96:fd:28";
+const THIRD: (&str, &str) = ("172.17.0.6", "ca:6d:f5:18:49:b2");
+/// The station address of the client's `eth0`.
+pub const CLIENT_MAC: &str = "3e:b0:52:96:fd:28";
 
 /// A backend: a host that holds the virtual address and serves it.
 #[derive(Debug)]
@@ -99,10 +118,14 @@ impl Lab {
         // A new namespace inherits this from the machine, where container
         // engines turn it on; then the kernel would answer for the balancer.
         balancer.set("ipv4/ip_forward", "0");
-        let backends = [("backend-a", 0), ("backend-b", 1)]
-            .map(|(name, index)| backend(name, index, &switch, &mounts));
+        let backends = [("backend-a", 0), ("backend-b", 1)].map(|(name, index)| {
+            backend(name, BACKENDS[index], BACKEND_MACS[index], &switch, &mounts)
+        });
         let client = station("client", CLIENT, CLIENT_MAC, &switch, &mounts);
-        client.ip(&format!("route add {VIP}/32 via {BALANCER}"));
+        client.ip(&format!(
+            "route add {VIP}/32 via {BALANCER}
+             route add {VIP6}/128 via {BALANCER6}"
+        ));
         Self {
             switch,
             balancer,
@@ -120,6 +143,24 @@ impl Lab {
             .iter()
             .find(|backend| backend.host.name() == name);
         found.unwrap_or_else(|| panic!("there is no backend {name}"))
+    }
+
+    /// A third backend, `backend-c`, which no service knows yet.
+    pub fn third_backend(&self) -> Backend {
+        let (address, mac) = THIRD;
+        backend(
+            "backend-c",
+            address,
+            mac,
+            &self.switch,
+            self.balancer.mounts(),
+        )
+    }
+
+    /// Takes a host off the network without a word, as a power cut does, or
+    /// plugs it in again (`up` or `down`).
+    pub fn cable(&self, host: &Host, state: &str) {
+        self.switch.ip(&format!("link set {} {state}", host.name()));
     }
 
     /// One more host on the switch, which sees the same mounts as the balancer.
@@ -149,21 +190,42 @@ impl Lab {
 
 fn station(name: &str, address: &str, mac: &str, switch: &Host, mounts: &Arc<Mounts>) -> Host {
     let host = Host::new(name, mounts);
+    // Nobody else has its addresses: they need not be tried for a second.
+    host.set("ipv6/conf/default/accept_dad", "0");
     host.plug("eth0", mac, switch, name);
     switch.ip(&format!("link set {name} master br0"));
-    host.ip(&format!("addr add {address}/16 dev eth0"));
+    host.ip(&format!(
+        "addr add {address}/16 dev eth0
+         addr add {}/64 dev eth0",
+        v6(address)
+    ));
     host
 }
 
-fn backend(name: &str, index: usize, switch: &Host, mounts: &Arc<Mounts>) -> Backend {
-    let (address, mac) = (BACKENDS[index], BACKEND_MACS[index]);
+/// The address of IPv6 that a host has besides this one.
+fn v6(address: &str) -> String {
+    let last = address.rsplit('.').next().expect("it has parts");
+    format!("2001:db8:17::{last}")
+}
+
+fn backend(
+    name: &str,
+    address: &'static str,
+    mac: &'static str,
+    switch: &Host,
+    mounts: &Arc<Mounts>,
+) -> Backend {
     let host = station(name, address, mac, switch, mounts);
     // Never answer or announce the virtual address on the wire, or the client
-    // would find the backend instead of the balancer.
+    // would find the backend instead of the balancer. (IPv6 answers only for
+    // addresses of the interface that was asked.)
     host.set("ipv4/conf/all/arp_ignore", "1");
     host.set("ipv4/conf/all/arp_announce", "2");
     // A /32: with the subnet's length, the whole subnet would be local.
-    host.ip(&format!("addr add {VIP}/32 dev lo"));
+    host.ip(&format!(
+        "addr add {VIP}/32 dev lo
+         addr add {VIP6}/128 dev lo"
+    ));
     let nginx = Nginx::start(&host);
     Backend {
         host,

@@ -1,6 +1,6 @@
 //! The program under test, run as a user runs it, and what it answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
@@ -170,6 +170,36 @@ impl Balancer {
         text(&self.interface(interface)["mode"])
     }
 
+    /// What is told about the first service.
+    pub fn service(&self) -> &Value {
+        let services = list(&self.0["services"]);
+        services.first().expect("a service is loaded")
+    }
+
+    /// What is told about a backend of the first service.
+    pub fn backend(&self, address: &str) -> &Value {
+        let found = list(&self.service()["backends"])
+            .iter()
+            .find(|backend| backend["address"] == address);
+        found.unwrap_or_else(|| panic!("no backend {address} in {}", self.0))
+    }
+
+    /// How many slots of the first service give their new flows to a backend.
+    pub fn slots(&self, address: &str) -> u64 {
+        number(&self.backend(address)["slots"])
+    }
+
+    /// How many flows are in the flow table.
+    pub fn flows(&self) -> u64 {
+        number(&self.0["flows"])
+    }
+
+    /// The ids of the maps of the program on an interface.
+    pub fn maps(&self, interface: &str) -> BTreeSet<u64> {
+        let ids = list(&self.interface(interface)["program"]["map_ids"]);
+        ids.iter().map(number).collect()
+    }
+
     /// The backends' station addresses by their addresses.
     pub fn macs(&self) -> BTreeMap<&str, &str> {
         let backends = list(&self.0["services"])
@@ -199,6 +229,11 @@ impl Stats {
         self.backends()
             .map(|b| (text(&b["address"]), number(&b["connections"])))
             .collect()
+    }
+
+    /// How many flows of the first service found no room in the flow table.
+    pub fn untracked(&self) -> u64 {
+        number(&list(&self.0["services"])[0]["untracked"])
     }
 
     /// Panics if any counter is lower than it was in `before`.

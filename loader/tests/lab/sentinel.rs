@@ -1,7 +1,7 @@
 //! What a balancer can leave behind, as seen by others than itself: `bpftool`
 //! for programs and maps, `ip` for interfaces, the directory for pins.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -144,6 +144,17 @@ pub fn maps(host: &Host) -> BTreeSet<u32> {
         .into_iter()
         .flatten()
         .map(|map| number(&map["id"]))
+        .collect()
+}
+
+/// How many bytes the kernel holds for each of these maps.
+pub fn memory(host: &Host, maps: &BTreeSet<u64>) -> BTreeMap<u64, u64> {
+    let all = json(&host.run("bpftool --json map list"));
+    let all = all.as_array().into_iter().flatten();
+    let figure = |map: &Value, name: &str| map[name].as_u64().expect("a number");
+    all.map(|map| (figure(map, "id"), map))
+        .filter(|(id, _)| maps.contains(id))
+        .map(|(id, map)| (id, figure(map, "bytes_memlock")))
         .collect()
 }
 

@@ -17,7 +17,8 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts nginx on port 80 of all addresses and waits until it listens.
+    /// Starts nginx on the ports 80 and 8080 of all addresses and waits until
+    /// it listens.
     ///
     /// One process without workers: it is our child itself, so it cannot
     /// outlive us, and it needs no user to change to.
@@ -111,6 +112,8 @@ fn configuration(name: &str, directory: &str) -> String {
              default_type text/plain;
              server {{
                  listen 80 backlog=1000;
+                 listen 8080;
+                 listen [::]:80 backlog=1000;
                  location / {{ return 200 \"{name}\\n\"; }}
                  location = /changing {{ return 200 \"{name}-$connection_requests\\n\"; }}
                  location /files/ {{ alias {directory}/files/; dav_methods PUT; }}

@@ -18,10 +18,16 @@ pub const SERVICE_PLACES: u32 = 4096;
 pub const DISPLACEMENTS: u32 = 1024;
 
 /// Destinations: pairs of service and backend. Number 0 names none.
-pub const DESTINATIONS: u32 = 4096;
+pub const DESTINATIONS: u32 = 8192;
 
-/// Slots of all services together.
-pub const SLOTS: u32 = 1 << 20;
+/// Slots of all services together, at the most: 256 MiB.
+pub const SLOTS: u32 = 1 << 26;
+
+/// Slots of all services together, unless more are asked for: 4 MiB.
+pub const SLOTS_DEFAULT: u32 = 1 << 20;
+
+/// The most slots that one service can have.
+pub const SLOTS_PER_SERVICE_MAX: u32 = 1 << 16;
 
 /// Slots that one service gets if there is room: with 100 backends the load
 /// of any two differs by a few percent.
@@ -30,15 +36,30 @@ pub const SLOTS_PER_SERVICE: u32 = 1 << 14;
 /// The fewest slots that a service is given before it is refused.
 pub const SLOTS_PER_SERVICE_MIN: u32 = 256;
 
-/// Buckets of the flow table: eight flows each, 131,072 in all. 1 MiB is what
-/// fits the L2 cache of a server core.
-pub const FLOW_BUCKETS: u32 = 1 << 14;
+/// Buckets of the flow table at the most: 4,194,304 flows, 32 MiB.
+pub const FLOW_BUCKETS: u32 = 1 << 19;
+
+/// Flows that the table holds unless more are asked for. 1 MiB is what fits
+/// the L2 cache of a server core.
+pub const FLOWS_DEFAULT: u32 = 1 << 17;
 
 /// Flows in one bucket, that is in one cache line.
 pub const FLOWS_PER_BUCKET: usize = 8;
 
+/// Fragmented packets on their way at the same time: of more, those whose
+/// first fragment came longest ago are forgotten.
+pub const FRAGMENTS: u32 = 8192;
+
+/// Prefixes in the lists of sources of all services together.
+pub const SOURCES: u32 = 1 << 16;
+
+/// TCP resets that one CPU sends in one epoch of the flow table: 2,500 to
+/// 5,000 a second. Each is an answer no longer than its question, so this is
+/// not against amplification, but spares the way back.
+pub const RESETS_PER_EPOCH: u32 = 10_000;
+
 /// CPUs that have counter rows of their own.
-pub const CPUS: u32 = 1024;
+pub const CPUS: u32 = 512;
 
 /// Outcomes that fit into an [`OutcomeRow`](super::OutcomeRow).
 pub const OUTCOMES: usize = 32;
@@ -54,5 +75,5 @@ const _: () = assert!(
         && FLOW_BUCKETS.is_power_of_two()
         && CPUS.is_power_of_two()
 );
-// A destination's number has 16 bits in a slot and in a flow.
-const _: () = assert!(DESTINATIONS <= 1 << 16);
+// A destination's number has 15 bits in a slot.
+const _: () = assert!(DESTINATIONS <= 1 << 15);

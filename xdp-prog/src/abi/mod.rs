@@ -7,19 +7,21 @@
 //! Tables that change while packets flow are made of [`word`]s: relaxed
 //! atomics, which are plain loads and stores on every machine we run on.
 
+pub mod key;
 pub mod limits;
 pub mod outcome;
 pub mod settings;
 pub mod state;
 pub mod word;
 
+pub use key::{FragmentKey, SourceKey};
 pub use outcome::Outcome;
 pub use settings::Settings;
-pub use state::{Bucket, Control, Counter, Destination, OutcomeRow, Port, Service};
+pub use state::{Bucket, Budget, Control, Counter, Destination, OutcomeRow, Port, Service};
 
 /// Raised by every change of a table below. A loaded balancer with another
 /// version is never written to.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// First word of [`Settings`]: `dsrload\0`, as it stands in memory.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"dsrload\0");
@@ -40,8 +42,11 @@ pub const TABLES: &[(&str, &str)] = &[
     ("FLOWS", section::FLOWS),
     ("COUNTERS", section::COUNTERS),
     ("OUTCOMES", section::OUTCOMES),
+    ("BUDGETS", section::BUDGETS),
     ("NAMES", section::NAMES),
     ("DEVICES", DEVICES),
+    ("FRAGMENTS", FRAGMENTS),
+    ("SOURCES", SOURCES),
 ];
 
 /// Sections of the object, one for each table: a section is a map.
@@ -66,6 +71,8 @@ pub mod section {
     pub const COUNTERS: &str = ".bss.counters";
     /// An [`OutcomeRow`](super::OutcomeRow) for each CPU.
     pub const OUTCOMES: &str = ".bss.outcomes";
+    /// A [`Budget`](super::Budget) for each CPU.
+    pub const BUDGETS: &str = ".bss.budgets";
     /// The texts that the trace pipe shows.
     pub const NAMES: &str = ".rodata.names";
 }
@@ -75,3 +82,12 @@ pub mod section {
 /// through it. The kernel clears an entry when its interface goes away, which
 /// also tells which pins are stale.
 pub const DEVICES: &str = "DEVICES";
+
+/// The map of fragmented packets, by [`FragmentKey`]: `BPF_MAP_TYPE_LRU_HASH`.
+/// Its values are numbers of destinations, as `u32`. The program alone writes
+/// it.
+pub const FRAGMENTS: &str = "FRAGMENTS";
+
+/// The map of the services' lists of sources, by [`SourceKey`]:
+/// `BPF_MAP_TYPE_LPM_TRIE`. Its values are those of [`key::source`], as `u32`.
+pub const SOURCES: &str = "SOURCES";

@@ -70,16 +70,23 @@ macro_rules! outcomes {
 
 outcomes! {
     Forwarded => Transmit, "forwarded", "Sent to a backend.";
-    NotIpv4 => Pass, "not_ipv4", "Not IPv4: ARP, IPv6, VLAN-tagged and others, left to the kernel.";
+    NotIp => Pass, "not_ip", "Neither IPv4 nor IPv6: ARP and others, left to the kernel.";
     OtherStation => Pass, "other_station", "Addressed to another station's MAC, or to a group.";
-    BadHeader => Pass, "bad_header", "Cut off inside its IPv4 header, or not a valid one; the kernel drops it.";
+    BadHeader => Pass, "bad_header", "Cut off inside its IP header, or not a valid one; the kernel drops it.";
     NotVip => Pass, "not_vip", "Not addressed to a VIP: the host's own traffic.";
+    Neighbour => Pass, "neighbour", "For a VIP, but neighbour discovery or multicast listener discovery: left to the kernel.";
     LocalVip => Pass, "local_vip", "For no service, but the VIP is the host's own address: left to the kernel.";
-    Truncated => Drop, "truncated", "For a VIP, but ends inside its TCP or UDP header.";
-    Fragment => Drop, "fragment", "For a VIP, but a fragment: only its first part carries ports.";
-    OtherProtocol => Drop, "other_protocol", "For a VIP, but neither TCP nor UDP.";
+    Truncated => Drop, "truncated", "For a VIP, but ends inside its TCP, UDP or ICMP header.";
+    FragmentUnknown => Drop, "fragment_unknown", "For a VIP, but a fragment, and no first one with ports was seen before it.";
+    ExtensionHeader => Drop, "extension_header", "For a VIP, but with too many or too long IPv6 extension headers, or cut off inside one.";
+    OtherProtocol => Drop, "other_protocol", "For a VIP, but neither TCP nor UDP nor ICMP.";
+    IcmpUnrelated => Drop, "icmp_unrelated", "ICMP for a VIP, but neither an echo request to be answered nor an error about a flow of a service.";
     NoService => Drop, "no_service", "For a VIP, but no service listens at this port and protocol.";
+    SourceDenied => Drop, "source_denied", "The service's list of sources does not admit this client.";
     NoBackend => Drop, "no_backend", "The service has no backend in rotation.";
+    EchoAnswered => Transmit, "echo_answered", "An echo request (ping) to a VIP: answered.";
+    ResetSent => Transmit, "reset_sent", "The connection's backend is out: answered with a TCP reset.";
+    ResetLimited => Drop, "reset_limited", "The connection's backend is out, but a reset is not due, or too many were sent.";
     NoWayOut => Drop, "no_way_out", "The backend's interface cannot be redirected to.";
 }
 

@@ -94,6 +94,9 @@ impl Settings {
 pub mod feature {
     /// `bpf_trace_vprintk` (Linux 5.16), which the trace pipe takes.
     pub const TRACE: u32 = 1;
+    /// Frames of several buffers, and `bpf_xdp_get_buff_len` (Linux 5.18),
+    /// which tells how long they are.
+    pub const BUFFERS: u32 = 1 << 1;
 }
 
 /// The version of the tables of a program of ours, of whatever version: magic

@@ -67,7 +67,7 @@ table! {
     ///
     /// Each VIP has one entry more, of port 0 and protocol 0: it tells a
     /// packet for an unknown port of a VIP from one for no VIP.
-    pub struct Service[32] {
+    pub struct Service[64] {
         /// The VIP as on the wire; IPv4 as IPv4-mapped (RFC 4291, 2.5.5.2).
         pub address: [Word64; 2],
         /// [`service_key`]; 0 for a place that is not in use.
@@ -76,10 +76,23 @@ table! {
         pub first_slot: Word32,
         /// Its number of slots less one.
         pub slot_mask: Word32,
-        /// Its number, which its destinations carry.
+        /// Its number, which its destinations carry. All VIPs and ports of one
+        /// service have the same, and the same slots.
         pub id: Word16,
         /// Bits of [`service`].
         pub flags: Word16,
+        /// With [`service::CLIENT`]: the bits of the client's address, in the
+        /// form of `address`, that its flows have in common.
+        pub client_mask: [Word64; 2],
+        /// When a slot last changed: seconds since the machine started. User
+        /// space alone reads this and the following.
+        pub changed: Word64,
+        /// Bits of the client's address that count for affinity: IPv4 in the
+        /// low byte, IPv6 in the next.
+        pub client_bits: Word32,
+        /// What becomes of the flows of a backend that is down: 0 rehash, 1
+        /// reset, 2 hold.
+        pub on_dead: Word32,
     }
 }
 
@@ -88,6 +101,24 @@ pub mod service {
     /// On a VIP's own entry: the address is the balancing host's, too. What
     /// no service takes is left to its stack.
     pub const LOCAL: u16 = 1;
+    /// Every flow is entered in the flow table, not only those at risk.
+    pub const TRACK_ALL: u16 = 1 << 1;
+    /// No flow is entered; every packet goes to its slot's destination.
+    pub const TRACK_NONE: u16 = 1 << 2;
+    /// New connections go to a random slot's destination. With `TRACK_ALL`.
+    pub const RANDOM: u16 = 1 << 3;
+    /// Affinity: all flows of a client (`client_mask`) go to one destination.
+    pub const CLIENT: u16 = 1 << 4;
+    /// There is a list of client addresses that are served, or are not.
+    pub const SOURCES: u16 = 1 << 5;
+    /// A client that is on no list is not served.
+    pub const SOURCES_CLOSED: u16 = 1 << 6;
+    /// On a VIP's own entry: there is a TCP service of any port.
+    pub const ANY_TCP: u16 = 1 << 8;
+    /// On a VIP's own entry: there is a UDP service of any port.
+    pub const ANY_UDP: u16 = 1 << 9;
+    /// On a VIP's own entry: echo requests are not answered.
+    pub const NO_ECHO: u16 = 1 << 10;
 }
 
 /// Port (network order), protocol, and a bit that no empty place has.
@@ -104,10 +135,19 @@ pub const fn mapped(address: u32) -> [u64; 2] {
     [0, 0xffff_0000 | (address as u64) << 32]
 }
 
-/// A slot names the destination of the flows that hash to it: `current` in
-/// its low half, `previous` in its high half. They are equal in a settled
-/// slot. 0 in `current`: no backend.
+/// A slot names the destination of the flows that hash to it: `current` (16
+/// bits) for new flows; `previous` (15 bits) for flows that were established
+/// before `current` came; and a bit that says that it is unsettled. 0 names
+/// none: in `current` no backend, in `previous` a former one that is gone.
+///
+/// While a slot is unsettled, every flow that sends a packet is entered in the
+/// flow table. So a later change replaces `current` alone: `previous` stays the
+/// owner of those that have sent none since, and no sequence of changes loses
+/// a flow. The bit is needed because a change may be taken back: then both are
+/// equal, but flows of the owner in between are still in the table.
 pub mod slot {
+    const UNSETTLED: u32 = 1 << 31;
+
     /// A settled slot of `destination`.
     #[inline(always)]
     #[must_use]
@@ -115,11 +155,34 @@ pub mod slot {
         destination as u32 | (destination as u32) << 16
     }
 
+    /// A slot of `current` whose older flows belong to `previous`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn unsettled(current: u16, previous: u16) -> u32 {
+        UNSETTLED | current as u32 | (previous as u32) << 16
+    }
+
     /// Who gets the new flows of `slot`.
     #[inline(always)]
     #[must_use]
-    pub const fn current(slot: u32) -> u32 {
-        slot & 0xffff
+    #[allow(clippy::cast_possible_truncation, reason = "takes the slot apart")]
+    pub const fn current(slot: u32) -> u16 {
+        slot as u16
+    }
+
+    /// Who has the flows that were established before.
+    #[inline(always)]
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "takes the slot apart")]
+    pub const fn previous(slot: u32) -> u16 {
+        ((slot & !UNSETTLED) >> 16) as u16
+    }
+
+    /// Whether all flows belong to `current`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_settled(slot: u32) -> bool {
+        slot & UNSETTLED == 0
     }
 }
 
@@ -139,8 +202,12 @@ table! {
         pub address: [Word64; 2],
         /// [`Service::id`] of its service.
         pub service: Word16,
+        /// Its share of new flows. User space alone reads this and the next.
+        pub weight: Word16,
+        /// What it is to do: 0 ready, 1 drain, 2 maintenance, 3 down.
+        pub state: Word16,
         /// Always zero.
-        pub zero: [Word16; 3],
+        pub zero: Word16,
         /// Always zero.
         pub reserved: [Word64; 3],
     }
@@ -151,6 +218,12 @@ pub mod destination {
     /// The entry names a backend. Without it, flows that still name it are
     /// balanced anew.
     pub const LIVE: u16 = 1;
+    /// The backend is out at once (down, or in maintenance): flows that name it
+    /// are balanced anew.
+    pub const OUT: u16 = 1 << 1;
+    /// Together with `OUT`: established TCP connections are answered with a
+    /// reset, so that the client connects again at once.
+    pub const RESET: u16 = 1 << 2;
 }
 
 table! {
@@ -162,8 +235,9 @@ table! {
         pub bytes: Word64,
         /// TCP connections opened.
         pub connections: Word64,
-        /// Always zero.
-        pub zero: Word64,
+        /// Flows that should have been entered in the flow table, and found no
+        /// room. They go where a flow without an entry goes.
+        pub untracked: Word64,
     }
 }
 
@@ -189,6 +263,20 @@ impl OutcomeRow {
 // SAFETY: an array of words.
 #[allow(unsafe_code, reason = "see the trait")]
 unsafe impl Shared for OutcomeRow {}
+
+table! {
+    /// What one CPU has spent of what it may in one epoch of the flow table.
+    /// Only that CPU writes. One cache line.
+    pub struct Budget[64] {
+        /// The epoch, all 32 bits of it.
+        pub epoch: Word32,
+        /// TCP resets sent: [`RESETS_PER_EPOCH`](super::limits::RESETS_PER_EPOCH)
+        /// at most.
+        pub resets: Word32,
+        /// Always zero.
+        pub zero: [Word64; 7],
+    }
+}
 
 /// A bucket of the flow table: one cache line of
 /// [entries](crate::track::entry).

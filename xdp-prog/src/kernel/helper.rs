@@ -12,10 +12,10 @@ macro_rules! helpers {
         /// The arguments are what this helper takes; the verifier checks them.
         #[inline(always)]
         pub unsafe fn $name($($argument: $ty),*) -> $result {
+            type Helper = unsafe extern "C" fn($($ty),*) -> $result;
             // SAFETY: a call of a constant number below 4096 is how BPF calls
             // a helper; the signature is the helper's.
-            let helper: unsafe extern "C" fn($($ty),*) -> $result =
-                unsafe { core::mem::transmute($number as usize) };
+            let helper: Helper = unsafe { core::mem::transmute($number as usize) };
             // SAFETY: the caller's promise.
             unsafe { helper($($argument),*) }
         }
@@ -23,12 +23,21 @@ macro_rules! helpers {
 }
 
 helpers! {
+    /// The value of a key in a map, or null.
+    1 map_lookup(map: *const c_void, key: *const c_void) -> *const u32;
+    /// Puts a value into a map under a key.
+    2 map_update(map: *const c_void, key: *const c_void, value: *const c_void, flags: u64) -> i64;
     /// The CPU that runs the program. Inlined by the verifier.
     8 get_smp_processor_id() -> u32;
     /// `XDP_REDIRECT` through a device map, or `flags` if there is no entry.
     51 redirect_map(map: *const c_void, key: u64, flags: u64) -> u64;
+    /// Makes the frame longer or shorter at its end by this many bytes. All
+    /// pointers into it are void afterwards.
+    65 xdp_adjust_tail(context: *mut c_void, by: i32) -> i64;
     /// The kernel's clock in ticks (Linux 5.5). Inlined by the verifier.
     118 jiffies64() -> u64;
     /// A line for the trace pipe (Linux 5.16).
     177 trace_vprintk(format: *const u8, format_len: u32, data: *const u64, data_len: u32) -> i64;
+    /// Length of the frame in all of its buffers (Linux 5.18).
+    188 xdp_get_buff_len(context: *mut c_void) -> u64;
 }

@@ -4,7 +4,8 @@ use super::helper;
 use crate::abi::limits;
 use crate::abi::word::{Word16, Word32};
 use crate::abi::{
-    Bucket, Control, Counter, Destination, OutcomeRow, Port, Service, Settings, section,
+    Bucket, Budget, Control, Counter, Destination, FragmentKey, OutcomeRow, Port, Service,
+    Settings, SourceKey, section,
 };
 use crate::tables::Tables;
 use core::mem::MaybeUninit;
@@ -47,6 +48,7 @@ tables! {
     FLOWS: [Bucket; limits::FLOW_BUCKETS] in ".bss.flows" = section::FLOWS;
     COUNTERS: [Counter; limits::CPUS * limits::DESTINATIONS] in ".bss.counters" = section::COUNTERS;
     OUTCOMES: [OutcomeRow; limits::CPUS] in ".bss.outcomes" = section::OUTCOMES;
+    BUDGETS: [Budget; limits::CPUS] in ".bss.budgets" = section::BUDGETS;
 }
 
 /// The record that tells an object of ours from others'. The loader fills in the
@@ -59,26 +61,53 @@ const _: () = assert!(same(b".rodata.settings", section::SETTINGS.as_bytes()));
 /// A BTF-defined map: nothing of it is ever read, its debug info describes it
 /// (libbpf's format).
 #[repr(C)]
-pub struct Map<K, V, const TYPE: usize, const MAX: usize> {
+pub struct Map<K, V, const TYPE: usize, const MAX: usize, const FLAGS: usize> {
     r#type: *const [i32; TYPE],
     key: *const K,
     value: *const V,
     max_entries: *const [i32; MAX],
+    map_flags: *const [i32; FLAGS],
 }
 
 // SAFETY: the pointers are null and stand for types.
-unsafe impl<K, V, const T: usize, const M: usize> Sync for Map<K, V, T, M> {}
+unsafe impl<K, V, const T: usize, const M: usize, const F: usize> Sync for Map<K, V, T, M, F> {}
 
+impl<K, V, const T: usize, const M: usize, const F: usize> Map<K, V, T, M, F> {
+    const fn new() -> Self {
+        Self {
+            r#type: core::ptr::null(),
+            key: core::ptr::null(),
+            value: core::ptr::null(),
+            max_entries: core::ptr::null(),
+            map_flags: core::ptr::null(),
+        }
+    }
+
+    /// What helpers take.
+    #[inline(always)]
+    fn raw(&'static self) -> *const core::ffi::c_void {
+        (&raw const *self).cast()
+    }
+}
+
+/// `enum bpf_map_type`, and `BPF_F_NO_PREALLOC`, which a trie must have.
+const LRU_HASH: usize = 9;
+const LPM_TRIE: usize = 11;
 const DEVMAP: usize = 14;
+const NO_PREALLOC: usize = 1;
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".maps")]
-static DEVICES: Map<u32, u32, DEVMAP, { limits::PORTS as usize }> = Map {
-    r#type: core::ptr::null(),
-    key: core::ptr::null(),
-    value: core::ptr::null(),
-    max_entries: core::ptr::null(),
-};
+static DEVICES: Map<u32, u32, DEVMAP, { limits::PORTS as usize }, 0> = Map::new();
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".maps")]
+static FRAGMENTS: Map<FragmentKey, u32, LRU_HASH, { limits::FRAGMENTS as usize }, 0> = Map::new();
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".maps")]
+static SOURCES: Map<SourceKey, u32, LPM_TRIE, { limits::SOURCES as usize }, NO_PREALLOC> =
+    Map::new();
 
 /// Entry `index & mask` of a table.
 #[inline(always)]
@@ -89,6 +118,13 @@ fn at<T, const N: usize>(table: &'static Zeroed<[T; N]>, index: u32, mask: u32) 
     let entry = unsafe { table.0.as_ptr().cast::<T>().add(index) };
     // SAFETY: as above; every bit pattern is a table.
     unsafe { &*entry }
+}
+
+/// Where the entry `index & mask` of a copy stands, before it is masked. `copy`
+/// is not masked first, since that would be made a branch.
+#[inline(always)]
+fn of_copy(copy: u32, index: u32, mask: u32) -> u32 {
+    copy.wrapping_mul(mask.wrapping_add(1)) | index & mask
 }
 
 /// All maps.
@@ -119,14 +155,12 @@ impl Tables for Maps {
     #[inline(always)]
     fn service(&self, copy: u32, place: u32) -> &Service {
         let mask = self.settings().service_mask.get();
-        let index = (copy & 1).wrapping_mul(mask.wrapping_add(1)) | place & mask;
-        at(&SERVICES, index, mask << 1 | 1)
+        at(&SERVICES, of_copy(copy, place, mask), mask << 1 | 1)
     }
     #[inline(always)]
     fn displacement(&self, copy: u32, index: u32) -> &Word16 {
         let mask = self.settings().displacement_mask.get();
-        let index = (copy & 1).wrapping_mul(mask.wrapping_add(1)) | index & mask;
-        at(&DISPLACEMENTS, index, mask << 1 | 1)
+        at(&DISPLACEMENTS, of_copy(copy, index, mask), mask << 1 | 1)
     }
     #[inline(always)]
     fn slot(&self, index: u32) -> &Word32 {
@@ -154,6 +188,37 @@ impl Tables for Maps {
         at(&OUTCOMES, self.cpu(), self.settings().cpu_mask.get())
     }
     #[inline(always)]
+    fn budget(&self) -> &Budget {
+        at(&BUDGETS, self.cpu(), self.settings().cpu_mask.get())
+    }
+    #[inline(always)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "what stands there is a destination's number"
+    )]
+    fn fragment(&self, key: &FragmentKey) -> Option<u16> {
+        // SAFETY: a map, and a key of its size; the verifier checks.
+        let value = unsafe { helper::map_lookup(FRAGMENTS.raw(), (&raw const *key).cast()) };
+        // SAFETY: null, or a value that lives as long as this run.
+        unsafe { value.as_ref() }.map(|number| *number as u16)
+    }
+    #[inline(always)]
+    fn note_fragment(&self, key: &FragmentKey, destination: u16) {
+        let number = destination as u32;
+        let (key, value) = ((&raw const *key).cast(), (&raw const number).cast());
+        // Without it the other fragments are counted as unknown, and so is
+        // every failure.
+        // SAFETY: a map, a key and a value of its sizes; the verifier checks.
+        unsafe { helper::map_update(FRAGMENTS.raw(), key, value, 0) };
+    }
+    #[inline(always)]
+    fn source(&self, key: &SourceKey) -> Option<u32> {
+        // SAFETY: a map, and a key of its size; the verifier checks.
+        let value = unsafe { helper::map_lookup(SOURCES.raw(), (&raw const *key).cast()) };
+        // SAFETY: null, or a value that lives as long as this run.
+        unsafe { value.as_ref() }.copied()
+    }
+    #[inline(always)]
     fn ticks(&self) -> u64 {
         // SAFETY: takes no arguments.
         unsafe { helper::jiffies64() }
@@ -166,6 +231,6 @@ impl Tables for Maps {
     fn redirect(&self, port: u16) -> u32 {
         let drop = crate::abi::outcome::Verdict::Drop as u64;
         // SAFETY: the map is a device map; the verifier checks.
-        unsafe { helper::redirect_map((&raw const DEVICES).cast(), port as u64, drop) as u32 }
+        unsafe { helper::redirect_map(DEVICES.raw(), port as u64, drop) as u32 }
     }
 }

@@ -7,8 +7,9 @@ mod trace;
 
 use crate::abi::settings::feature;
 use crate::balance::balance;
-use crate::packet::Frame;
+use crate::packet::{Buffer, Frame};
 use crate::tables::Tables;
+use core::mem::offset_of;
 use maps::Maps;
 
 /// `struct xdp_md` (Linux, `include/uapi/linux/bpf.h`), as far as it is read.
@@ -18,35 +19,77 @@ pub struct Context {
     data_end: u32,
 }
 
-/// The packet of this run.
-///
-/// # Safety
-///
-/// `context` is what the kernel gave to this run.
-#[inline(always)]
-unsafe fn frame(context: *mut Context) -> Frame {
-    // SAFETY: the caller's promise. The verifier turns these two loads into
-    // pointers, so they must stay as they are written.
-    let start = unsafe { (&raw const (*context).data).read_volatile() };
-    // SAFETY: as above.
-    let end = unsafe { (&raw const (*context).data_end).read_volatile() };
-    // SAFETY: the kernel keeps the packet for this run alone.
-    unsafe { Frame::from_range(start as usize as *mut u8, end as usize as *mut u8) }
+/// The frame of this run.
+pub struct Received(*mut Context);
+
+impl Received {
+    /// Where the frame's first buffer starts and ends.
+    #[inline(always)]
+    fn range(&self) -> (usize, usize) {
+        let field = |offset| self.0.wrapping_byte_add(offset).cast::<u32>();
+        let (start, end) = (
+            field(offset_of!(Context, data)),
+            field(offset_of!(Context, data_end)),
+        );
+        // SAFETY: a field of the kernel's own argument. The verifier turns these
+        // two loads into pointers, so they must stay as they are written.
+        let start = unsafe { start.read_volatile() };
+        // SAFETY: as above.
+        let end = unsafe { end.read_volatile() };
+        (start as usize, end as usize)
+    }
+
+    /// Length of the frame in all of its buffers.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "BPF has 64 bits")]
+    fn length(&self) -> usize {
+        // Known to the verifier, which drops the half that does not apply.
+        if Maps.settings().features.get() & feature::BUFFERS != 0 {
+            // SAFETY: the kernel's own argument.
+            return unsafe { helper::xdp_get_buff_len(self.0.cast()) } as usize;
+        }
+        let (start, end) = self.range();
+        end.wrapping_sub(start)
+    }
+}
+
+impl Buffer for Received {
+    #[inline(always)]
+    fn frame(&mut self) -> Frame<'_> {
+        let (start, end) = self.range();
+        // SAFETY: the kernel keeps the packet for this run alone, which has one
+        // `Received`; that is borrowed for as long as the frame lives.
+        unsafe { Frame::from_range(start as *mut u8, end as *mut u8) }
+    }
+
+    #[inline(always)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "no frame is longer than 31 bits can say"
+    )]
+    fn cut(&mut self, length: usize) -> bool {
+        let by = (length as i32).wrapping_sub(self.length() as i32);
+        // SAFETY: the kernel's own argument. No pointer into the frame is left:
+        // each borrows `self`, which is borrowed mutably here.
+        by <= 0 && unsafe { helper::xdp_adjust_tail(self.0.cast(), by) } == 0
+    }
 }
 
 /// The entry point. Its name is [`PROGRAM`](crate::abi::PROGRAM).
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "xdp")]
 extern "C" fn dsrload(context: *mut Context) -> u32 {
-    // SAFETY: the kernel's own argument.
-    let mut frame = unsafe { frame(context) };
-    let decision = balance(&mut frame, &Maps);
+    let decision = balance(Received(context), &Maps);
     // The first half is known to the verifier, which drops all of it where the
     // kernel cannot trace. The second is the one branch when tracing is off.
     if Maps.settings().features.get() & feature::TRACE != 0 && Maps.control().trace.get() != 0 {
-        trace::show(context, trace::pack(&decision));
+        trace::show(
+            Received(context),
+            decision.forgotten(Maps.control().trace.get()),
+        );
     }
-    decision.action
+    decision.action()
 }
 
 #[unsafe(no_mangle)]

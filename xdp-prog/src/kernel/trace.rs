@@ -4,12 +4,14 @@
 //! way and reads the packet once more.
 
 use super::maps::Maps;
-use super::{Context, frame, helper};
-use crate::abi::outcome::Outcome;
+use super::{Received, helper};
+use crate::abi::outcome::{Outcome, Verdict};
 use crate::balance::Decision;
-use crate::packet::ethernet;
-use crate::packet::frame::Wire32;
-use crate::packet::ipv4::Ipv4;
+use crate::packet::ethernet::{self, EtherType};
+use crate::packet::transport::Ports;
+use crate::packet::{Buffer, Frame};
+use crate::parse::{Family, Packet, Part, has_ports};
+use crate::select::{V4, V6};
 use crate::tables::Tables;
 
 /// Longest name with its final zero.
@@ -18,7 +20,8 @@ const NAME: usize = 24;
 /// What a line is made of.
 #[repr(C)]
 struct Names {
-    line: [u8; 64],
+    v4: [u8; 64],
+    v6: [u8; 64],
     new: [u8; 8],
     known: [u8; 8],
     none: [u8; 8],
@@ -28,7 +31,8 @@ struct Names {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".rodata.names")]
 static NAMES: Names = Names {
-    line: text("dsrload: %pI4:%u to %pI4:%u, %s flow, backend %pI4, %s\n"),
+    v4: text("dsrload: %pI4:%u to %pI4:%u, %s flow, backend %pI4, %s\n"),
+    v6: text("dsrload: [%pI6]:%u to [%pI6]:%u, %s flow, backend %pI6, %s\n"),
     new: text("new"),
     known: text("known"),
     none: text("no"),
@@ -55,64 +59,90 @@ const fn text<const N: usize>(text: &str) -> [u8; N] {
     bytes
 }
 
-/// A decision in one register.
+/// Whether a packet was for a VIP.
 #[inline(always)]
-pub fn pack(decision: &Decision) -> u64 {
-    decision.destination as u64 | (decision.outcome as u64) << 16 | (decision.is_new as u64) << 32
+fn is_for_vip(outcome: usize) -> bool {
+    outcome != Outcome::NotIp as usize
+        && outcome != Outcome::OtherStation as usize
+        && outcome != Outcome::BadHeader as usize
+        && outcome != Outcome::NotVip as usize
+        && outcome < Outcome::ALL.len()
 }
 
 /// Shows a packet for a VIP in the trace pipe.
 #[inline(never)]
-pub fn show(context: *mut Context, decision: u64) -> u32 {
-    let outcome = (decision >> 16) as u16 as usize;
-    if outcome == Outcome::NotIpv4 as usize
-        || outcome == Outcome::OtherStation as usize
-        || outcome == Outcome::BadHeader as usize
-        || outcome == Outcome::NotVip as usize
-        || outcome >= Outcome::ALL.len()
-    {
+pub fn show(mut received: Received, decision: Decision) -> u32 {
+    if !is_for_vip(decision.outcome_number()) {
         return 0;
     }
-    // SAFETY: the kernel's own argument, handed on by the entry point.
-    let frame = unsafe { frame(context) };
-    let Some(ip) = Ipv4::at(&frame, ethernet::LENGTH) else {
+    let mut frame = received.frame();
+    let Some((ether_type, offset)) = ethernet::payload(&frame) else {
         return 0;
     };
-    // Eight bytes each, of which the first four are read: the compiler may join
-    // two words into one store, and the stack takes aligned stores only.
-    let addresses = [ip.source.raw() as u64, ip.destination.raw() as u64];
-    let ports = ip
-        .header_length()
-        .and_then(|length| frame.header::<Wire32>(ethernet::LENGTH + length))
-        .map_or([0, 0], |ports| {
-            let ports = ports.number();
-            [ports >> 16, ports & 0xffff]
-        });
-    let destination = decision as u16;
-    let backend = Maps.destination(destination).address[1].get() >> 32;
-    let flow = match (destination, decision >> 32) {
+    if ether_type.is(EtherType::IPV4) {
+        let line = |address: [u64; 2]| [address[1] >> 32, 0];
+        show_packet::<V4>(&mut frame, offset, decision, &NAMES.v4, line);
+    } else if ether_type.is(EtherType::IPV6) {
+        show_packet::<V6>(&mut frame, offset, decision, &NAMES.v6, |address| address);
+    }
+    0
+}
+
+/// Shows a packet whose IP header stands at this offset. `shown` is what the
+/// format wants to see of an address.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "lengths of a few bytes")]
+fn show_packet<F: Family>(
+    frame: &mut Frame,
+    offset: usize,
+    decision: Decision,
+    format: &'static [u8],
+    shown: impl Fn([u64; 2]) -> [u64; 2],
+) {
+    let Some(mut packet) = Packet::<F>::at(frame, offset) else {
+        return;
+    };
+    // What cannot be gone over is shown without ports.
+    let has_ports = F::follow(frame.reborrow(), &mut packet).is_ok()
+        && packet.part != Part::Later
+        && has_ports(packet.protocol);
+    let ports = match packet.header::<Ports>(frame) {
+        Ok(ports) if has_ports => ports.number(),
+        _ => 0,
+    };
+    let ends = [
+        (packet.addresses.client(), ports >> 16),
+        (packet.addresses.vip(), ports & 0xffff),
+    ];
+    // An answer has been turned round already.
+    let is_answer = decision.outcome_number() != Outcome::Forwarded as usize
+        && decision.action() == Verdict::Transmit as u32;
+    let [from, to] = if is_answer { [ends[1], ends[0]] } else { ends };
+    let (source, destination) = (shown(from.0), shown(to.0));
+    let backend = &Maps.destination(decision.destination()).address;
+    let backend = shown([backend[0].get(), backend[1].get()]);
+    let flow = match (decision.destination(), decision.is_new()) {
         (0, _) => &NAMES.none,
-        (_, 0) => &NAMES.known,
+        (_, false) => &NAMES.known,
         _ => &NAMES.new,
     };
     let data = [
-        (&raw const addresses[0]) as u64,
-        ports[0] as u64,
-        (&raw const addresses[1]) as u64,
-        ports[1] as u64,
+        (&raw const source) as u64,
+        from.1 as u64,
+        (&raw const destination) as u64,
+        to.1 as u64,
         flow.as_ptr() as u64,
         (&raw const backend) as u64,
-        NAMES.outcomes[outcome].as_ptr() as u64,
+        NAMES.outcomes[decision.outcome_number() % Outcome::ALL.len()].as_ptr() as u64,
     ];
     // SAFETY: the format names seven values, and all that they point to lives
     // until the call returns.
     unsafe {
         helper::trace_vprintk(
-            NAMES.line.as_ptr(),
-            NAMES.line.len() as u32,
+            format.as_ptr(),
+            format.len() as u32,
             data.as_ptr(),
             size_of_val(&data) as u32,
         );
     }
-    0
 }

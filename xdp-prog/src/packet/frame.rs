@@ -1,15 +1,28 @@
 //! A bounds-checked window on one packet.
 
+use core::marker::PhantomData;
+
 /// No header that is read starts further in than this.
-const MAX_OFFSET: usize = 256;
+pub const REACH: usize = 512;
+
+/// Who holds the frame of this run: the kernel, or a test.
+pub trait Buffer {
+    /// A window on the frame as it is now.
+    fn frame(&mut self) -> Frame<'_>;
+
+    /// Cuts the frame off behind its first `length` bytes. `false` if it is
+    /// shorter, or cannot be cut: it is then as it was.
+    fn cut(&mut self, length: usize) -> bool;
+}
 
 /// The bytes between the driver's `data` and `data_end`.
 ///
 /// In a frame of several buffers (`xdp.frags`, or a generic-mode packet that
 /// is not linear) these are the first buffer's bytes.
-pub struct Frame {
+pub struct Frame<'a> {
     start: *mut u8,
     end: *mut u8,
+    bytes: PhantomData<&'a mut [u8]>,
 }
 
 /// A header as it stands on the wire.
@@ -23,13 +36,27 @@ macro_rules! wire_words {
     ($($(#[$meta:meta])* $name:ident $value:ty;)*) => {$(
         $(#[$meta])*
         #[repr(transparent)]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct $name([u8; size_of::<$value>()]);
 
         // SAFETY: a transparent wrapper of bytes.
         unsafe impl Wire for $name {}
 
         impl $name {
+            /// The word whose bytes are those of `raw`, little-endian.
+            #[inline(always)]
+            #[must_use]
+            pub const fn of_raw(raw: $value) -> Self {
+                Self(raw.to_le_bytes())
+            }
+
+            /// The word that means `number`.
+            #[inline(always)]
+            #[must_use]
+            pub const fn of_number(number: $value) -> Self {
+                Self(number.to_be_bytes())
+            }
+
             /// Its bytes, in wire order, as one little-endian word.
             #[inline(always)]
             #[must_use]
@@ -62,17 +89,33 @@ wire_words! {
     Wire64 u64;
 }
 
-impl Frame {
+impl Frame<'_> {
     /// The window from `start` up to, but not including, `end`.
     ///
     /// # Safety
     ///
     /// `start..end` must be one live range that nobody else reads or writes
-    /// while the `Frame` exists.
+    /// during `'a`.
     #[inline(always)]
     #[must_use]
     pub unsafe fn from_range(start: *mut u8, end: *mut u8) -> Self {
-        Self { start, end }
+        Self {
+            start,
+            end,
+            bytes: PhantomData,
+        }
+    }
+
+    /// The same window, for as long as this one is borrowed: two registers
+    /// for a function that is not inlined, where `&mut` would take memory.
+    #[inline(always)]
+    #[must_use]
+    pub fn reborrow(&mut self) -> Frame<'_> {
+        Frame {
+            start: self.start,
+            end: self.end,
+            bytes: PhantomData,
+        }
     }
 
     /// The header at `offset`, or `None` when the frame ends inside it.
@@ -93,16 +136,28 @@ impl Frame {
         Some(unsafe { &mut *header })
     }
 
+    /// Whether the frame has this many bytes, [`REACH`] at most.
+    #[inline(always)]
+    #[must_use]
+    pub fn reaches(&self, length: usize) -> bool {
+        length <= REACH && self.start.wrapping_add(length) <= self.end
+    }
+
     // Pointers are compared, not lengths: that is the form of check from which
     // the kernel's verifier learns how far the packet reaches.
     #[inline(always)]
     fn place<T: Wire>(&self, offset: usize) -> Option<*mut T> {
         const { assert!(align_of::<T>() == 1) };
-        if offset > MAX_OFFSET {
+        if offset > REACH {
             return None;
         }
         let header = self.start.wrapping_add(offset);
-        (header.wrapping_add(size_of::<T>()) <= self.end).then_some(header.cast())
+        if header.wrapping_add(size_of::<T>()) > self.end {
+            return None;
+        }
+        // SAFETY: it is an address of the live range.
+        unsafe { core::hint::assert_unchecked(!header.is_null()) };
+        Some(header.cast())
     }
 }
 
@@ -120,5 +175,6 @@ mod tests {
         assert!(frame.header::<Wire16>(2).is_none());
         assert!(frame.header::<Wire16>(usize::MAX).is_none());
         assert!(frame.header::<Wire64>(0).is_none());
+        assert!(frame.reaches(3) && !frame.reaches(4) && !frame.reaches(usize::MAX));
     }
 }

@@ -1,13 +1,23 @@
 //! IPv4 (RFC 791).
 
-use super::Frame;
+use super::checksum::Sum;
 use super::frame::{Wire, Wire16, Wire32};
 
 /// Length of a header without options, in bytes.
-pub const LENGTH: usize = 20;
+pub const LENGTH: usize = WORDS as usize * 4;
 
-/// More fragments, and the fragment's offset: not zero in every fragment.
-const FRAGMENT: u16 = 0x3fff;
+/// The same in words.
+const WORDS: u16 = 5;
+
+/// Version 4, and a header without options.
+const PLAIN: u8 = 0x45;
+
+/// The fragment field: "don't fragment".
+const DONT_FRAGMENT: u16 = 0x4000;
+/// More fragments: set in all but the last.
+const MORE: u16 = 0x2000;
+/// The fragment's offset: 0 in the first.
+const OFFSET: u16 = 0x1fff;
 
 /// The header without its options.
 #[repr(C)]
@@ -38,33 +48,30 @@ const _: () = assert!(size_of::<Ipv4>() == LENGTH);
 #[allow(unsafe_code, reason = "see the trait")]
 unsafe impl Wire for Ipv4 {}
 
-/// IANA's protocol numbers.
+/// IANA's protocol numbers, which IPv6 calls next headers.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Protocol(pub u8);
 
 impl Protocol {
+    /// 1
+    pub const ICMP: Self = Self(1);
     /// 6
     pub const TCP: Self = Self(6);
     /// 17
     pub const UDP: Self = Self(17);
+    /// 58
+    pub const ICMPV6: Self = Self(58);
 }
 
 impl Ipv4 {
-    /// The header that starts at `offset` of `frame`.
-    #[inline(always)]
-    #[must_use]
-    pub fn at(frame: &Frame, offset: usize) -> Option<&Self> {
-        frame.header(offset)
-    }
-
     /// Length of the header with its options, in bytes: the low half of the
     /// first byte counts words of four. `None` if this is no IPv4 header.
     #[inline(always)]
     #[must_use]
     pub fn header_length(&self) -> Option<usize> {
         // One compare for nearly every packet.
-        if self.version_and_length == 0x45 {
+        if self.version_and_length == PLAIN {
             return Some(LENGTH);
         }
         let length = (self.version_and_length as usize & 0xf) * 4;
@@ -75,6 +82,44 @@ impl Ipv4 {
     #[inline(always)]
     #[must_use]
     pub fn is_fragment(&self) -> bool {
-        self.fragment.raw() & FRAGMENT.to_be() != 0
+        self.fragment.raw() & (MORE | OFFSET).to_be() != 0
+    }
+
+    /// A fragment that is not the first: what follows is no header.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_later_fragment(&self) -> bool {
+        self.fragment.raw() & OFFSET.to_be() != 0
+    }
+
+    /// The header of a packet of our own, without options, for a payload of
+    /// this many bytes.
+    #[inline(always)]
+    #[must_use]
+    pub fn new(protocol: Protocol, source: u32, destination: u32, payload: u16) -> Self {
+        let mut header = Self {
+            version_and_length: PLAIN,
+            traffic_class: 0,
+            total_length: Wire16::of_number(payload.wrapping_add(WORDS * 4)),
+            identification: Wire16::default(),
+            fragment: Wire16::of_number(DONT_FRAGMENT),
+            ttl: super::HOPS,
+            protocol,
+            checksum: Wire16::default(),
+            source: Wire32::of_raw(source),
+            destination: Wire32::of_raw(destination),
+        };
+        let sum = Sum::default()
+            .word16(u16::from_le_bytes([
+                header.version_and_length,
+                header.traffic_class,
+            ]))
+            .word16(header.total_length.raw())
+            .word16(header.fragment.raw())
+            .word16(u16::from_le_bytes([header.ttl, protocol.0]))
+            .word32(source)
+            .word32(destination);
+        header.checksum = Wire16::of_raw(sum.checksum());
+        header
     }
 }

@@ -2,8 +2,8 @@
 
 use super::frame::{Wire, Wire16, Wire32};
 
-/// The first fourteen bytes of a TCP header and, in its first four, the ports
-/// that UDP has in the same place.
+/// A TCP header without its options. In its first four bytes are the ports,
+/// which UDP has in the same place.
 #[repr(C)]
 pub struct Tcp {
     /// Source and destination port.
@@ -45,6 +45,10 @@ unsafe impl Wire for Udp {}
 
 const _: () = assert!(size_of::<Tcp>() == 20 && size_of::<Udp>() == 8);
 
+// SAFETY: a transparent wrapper of a wire word.
+#[allow(unsafe_code, reason = "see the trait")]
+unsafe impl Wire for Ports {}
+
 /// Source port and destination port, as on the wire.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,12 +61,30 @@ impl Ports {
     pub fn raw(self) -> u32 {
         self.0.raw()
     }
+
+    /// The source port in the high half, the destination port in the low one.
+    #[inline(always)]
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0.number()
+    }
+
+    /// Those of the other direction.
+    #[inline(always)]
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        Self(Wire32::of_raw(self.0.raw().rotate_left(16)))
+    }
 }
 
 /// Bits of [`Tcp::flags`].
 pub mod flag {
+    /// The sender has no more data.
+    pub const FIN: u8 = 0x01;
     /// Opens a connection.
     pub const SYN: u8 = 0x02;
+    /// Ends a connection at once.
+    pub const RST: u8 = 0x04;
     /// The acknowledgment number counts.
     pub const ACK: u8 = 0x10;
 }

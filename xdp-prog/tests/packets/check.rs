@@ -1,12 +1,16 @@
 //! One fixture through one balancer.
 
-use super::fixture::{Bucket, Fixture, Target, action_name};
+use super::checksum;
+use super::fixture::{Before, Bucket, Fixture, Step, Target};
+use super::flow::{self, Flow, Seen};
+use super::site::{SITES, Site};
 use super::snapshot::Snapshot;
 use super::subject::{Place, Subject, epoch};
-use super::world::{Site, World};
+use super::value::action_name;
+use super::world::World;
 use std::fmt::Write;
 use xdp_prog::abi::Outcome;
-use xdp_prog::select::Flow;
+use xdp_prog::abi::state::destination;
 use xdp_prog::tables::Tables;
 use xdp_prog::track::IDLE_EPOCHS;
 use xdp_prog::track::entry::Entry;
@@ -43,167 +47,230 @@ fn attempt(
     world: &World,
     fixture: &Fixture,
 ) -> Result<Option<String>, String> {
-    world.fill(subject.tables());
+    world.fill(subject);
     let now = epoch(subject)?;
-    // Once more, so that the probe is not counted.
-    world.fill(subject.tables());
-    let scene = Scene::of(subject.tables(), world, fixture)?;
-    scene.set(subject.tables(), fixture, now)?;
-    let expected = scene.expected(subject.tables(), fixture, now)?;
-
-    let mut frame = fixture.frame.clone();
-    let action = subject.run(&mut frame);
-    let got = Snapshot::of(subject.tables());
-    if epoch(subject)? != now {
-        return Ok(None);
+    let budget = budget(subject, fixture);
+    // Once more, so that the probes are not counted.
+    world.fill(subject);
+    for step in &fixture.steps {
+        if let Some(key) = flow::of(&step.frame).and_then(|seen| seen.fragment) {
+            subject.forget_fragment(&key);
+        }
     }
+    let tables = subject.tables();
+    if let (Some(resets), budget) = (fixture.before.resets, budget) {
+        tables.budget().epoch.set(budget);
+        tables.budget().resets.set(resets);
+    }
+    Scene::of(&fixture.steps[0])?.set(tables, &fixture.before, now)?;
 
     let mut faults = String::new();
-    if action != fixture.action {
-        let [expected, got] = [fixture.action, action].map(action_name);
-        let _ = writeln!(faults, "  action: expected {expected}, got {got}");
+    for (number, step) in (1..).zip(&fixture.steps) {
+        let found = walk(subject, step, now)?;
+        if !found.is_empty() {
+            faults += &format!("  packet {number}:\n{found}");
+        }
     }
-    if frame != fixture.expected {
-        faults += &side_by_side(&fixture.expected, &frame);
-    }
-    if got != expected {
-        let _ = write!(faults, "  tables: expected\n{expected}  got\n{got}");
+    if epoch(subject)? != now {
+        return Ok(None);
     }
     Ok(Some(faults))
 }
 
-/// What a fixture is about, apart from its bytes.
+/// The epoch that the budget of resets counts for, which is larger than that
+/// of the flow table: found by sending a reset.
+fn budget(subject: &mut impl Subject, fixture: &Fixture) -> u32 {
+    if fixture.before.resets.is_some() {
+        subject.run(&mut fixture.steps[0].frame.clone());
+    }
+    subject.tables().budget().epoch.get()
+}
+
+/// One packet. Gives the faults.
+fn walk(subject: &mut impl Subject, step: &Step, now: u8) -> Result<String, String> {
+    let flags = |number| &subject.tables().destination(number).flags;
+    if let Some(dead) = step.dead {
+        flags(dead).set(0);
+    }
+    if let Some(down) = step.down {
+        flags(down).set(destination::LIVE | destination::OUT);
+    }
+    let expected = Scene::of(step)?.expected(subject.tables(), step, now)?;
+    let mut frame = step.frame.clone();
+    let action = subject.run(&mut frame);
+    let got = Snapshot::of(subject.tables());
+
+    let mut faults = String::new();
+    if action != step.action {
+        let [expected, got] = [step.action, action].map(action_name);
+        let _ = writeln!(faults, "  action: expected {expected}, got {got}");
+    }
+    if frame != step.expected {
+        faults += &side_by_side(&step.expected, &frame);
+    }
+    if got != expected {
+        let _ = write!(faults, "  tables: expected\n{expected}  got\n{got}");
+    }
+    if [Outcome::EchoAnswered, Outcome::ResetSent].contains(&step.outcome)
+        && let Err(fault) = checksum::check(&step.expected)
+    {
+        let _ = writeln!(faults, "  the fixture's own answer: {fault}");
+    }
+    Ok(faults)
+}
+
+/// What a step is about, apart from its bytes.
 struct Scene {
+    seen: Option<Seen>,
     about: Option<About>,
 }
 
 /// The flow of its frame.
 struct About {
     flow: Flow,
-    site: &'static Site,
-    place: Place,
+    site: usize,
 }
 
 impl Scene {
-    fn of(tables: &impl Tables, world: &World, fixture: &Fixture) -> Result<Self, String> {
-        let flow = super::flow::of(&fixture.frame);
-        let about = flow.and_then(|flow| {
-            let site = world.site(&flow)?;
-            let place = Place::of(&flow, tables);
-            Some(About { flow, site, place })
+    fn of(step: &Step) -> Result<Self, String> {
+        let seen = flow::of(&step.frame);
+        let about = seen.and_then(|seen| seen.flow).and_then(|flow| {
+            let (site, _) = Site::of(&flow)?;
+            Some(About { flow, site })
         });
-        let wanted = fixture.to.is_some()
-            || fixture.entry.is_some()
-            || fixture.flow.is_some()
-            || fixture.foreign.is_some()
-            || fixture.bucket != Bucket::Free;
-        if wanted && about.is_none() {
+        let by_flow = |target: Option<Target>| matches!(target, Some(Target::Slot | Target::Roll));
+        if about.is_none() && (by_flow(step.to) || step.entry.is_some()) {
             return Err("  the fixture speaks of a flow; its frame is of none".to_owned());
         }
-        Ok(Self { about })
+        Ok(Self { seen, about })
     }
 
     /// Writes what the fixture says was there before.
-    fn set(&self, tables: &impl Tables, fixture: &Fixture, now: u8) -> Result<(), String> {
-        if let Some(dead) = fixture.dead {
-            tables.destination(dead).flags.set(0);
-        }
-        let Some(about) = &self.about else {
-            return Ok(());
-        };
-        let own = match (fixture.flow, fixture.foreign) {
+    fn set(&self, tables: &impl Tables, before: &Before, now: u8) -> Result<(), String> {
+        let own = match (before.flow, before.foreign) {
             (Some(known), _) => Some((known.destination, known.age, true)),
             (None, foreign) => foreign.map(|destination| (destination, 0, false)),
         };
+        let Some(about) = &self.about else {
+            return match (own, before.bucket) {
+                (None, None) => Ok(()),
+                _ => Err("  the fixture speaks of a flow; its frame is of none".to_owned()),
+            };
+        };
+        let place = about.place(tables);
         // In a crowded bucket a flow cannot have the place that it prefers.
-        let crowded = fixture.bucket != Bucket::Free;
-        let own_place = (about.place.preferred + if crowded { 5 } else { 0 }) % 8;
-        let bucket = tables.bucket(about.place.bucket);
+        let crowd = before.bucket.unwrap_or_default();
+        let crowded = crowd != Bucket::Free;
+        let own_place = (place.preferred + if crowded { 5 } else { 0 }) % 8;
+        let bucket = tables.bucket(place.bucket);
         if crowded {
             for (n, word) in (0_u8..).zip(&bucket.0) {
-                let age = match (fixture.bucket, n) {
+                let age = match (crowd, n) {
                     (Bucket::Idle, n) => IDLE_EPOCHS + n * 5 % 8,
                     (Bucket::OneIdle, 4) => IDLE_EPOCHS,
                     (_, n) => IDLE_EPOCHS - 1 - n,
                 };
-                let stranger = about.place.tag ^ u64::from(n + 1);
+                let stranger = place.tag ^ u64::from(n + 1);
                 word.set(Entry::new(stranger, now.wrapping_sub(age), 1).0);
             }
         }
         if let Some((destination, age, same_service)) = own {
-            if about.site.destinations.contains(&destination) != same_service {
+            if about.site().destinations().contains(&destination) != same_service {
                 return Err(format!(
                     "  {destination} is not of the service it must be of"
                 ));
             }
-            let entry = Entry::new(about.place.tag, now.wrapping_sub(age), destination);
+            let entry = Entry::new(place.tag, now.wrapping_sub(age), destination);
             bucket.0[own_place].set(entry.0);
         }
         Ok(())
     }
 
     /// What the tables must hold afterwards, given what they hold before.
-    fn expected(
-        &self,
-        tables: &impl Tables,
-        fixture: &Fixture,
-        now: u8,
-    ) -> Result<Snapshot, String> {
+    fn expected(&self, tables: &impl Tables, step: &Step, now: u8) -> Result<Snapshot, String> {
         let mut snapshot = Snapshot::of(tables);
-        if fixture.outcome != Outcome::Forwarded {
-            snapshot.outcomes.insert(fixture.outcome as usize, 1);
+        if step.outcome != Outcome::Forwarded {
+            *snapshot.outcomes.entry(step.outcome as usize).or_default() += 1;
+        }
+        if let (Some(to), Some(seen)) = (step.to, self.seen) {
+            let number = self.resolve(tables, to)?;
+            let counted = snapshot.counters.entry(number).or_default();
+            let [packets, bytes, connections, untracked] = *counted;
+            *counted = [
+                packets + 1,
+                bytes + seen.length,
+                connections + step.connections,
+                untracked + step.untracked,
+            ];
         }
         let Some(about) = &self.about else {
             return Ok(snapshot);
         };
-        if let Some(to) = fixture.to {
-            let bytes = u64::from(about.flow.length);
-            let counted = [1, bytes, fixture.connections];
-            snapshot
-                .counters
-                .insert(about.resolve(tables, to)?, counted);
-        }
-        let own = |&(bucket, entry): &(u32, u64)| {
-            bucket == about.place.bucket && Entry(entry).tag() == about.place.tag
+        let is_own = self.seen.is_some_and(|seen| seen.is_own);
+        let held = match step.entry {
+            Some(said) => Some(said),
+            None if is_own && about.site().remembers() && step.to.is_some() => Some(step.to),
+            None => None,
         };
-        let was_there = snapshot.flows.iter().any(own);
-        snapshot.flows.retain(|flow| !own(flow));
-        if let Some(held) = fixture.entry {
-            if !was_there && snapshot.flows.len() == 8 {
-                // The one that was idle longest makes room.
-                let age = |&(_, entry): &(u32, u64)| Entry(entry).age(now);
-                let (oldest, _) = (0..)
-                    .zip(&snapshot.flows)
-                    .max_by_key(|(_, flow)| age(flow))
-                    .ok_or("  nobody to make room")?;
-                snapshot.flows.remove(oldest);
-            }
-            let entry = Entry::new(about.place.tag, now, about.resolve(tables, held)?);
-            snapshot.flows.push((about.place.bucket, entry.0));
+        if let Some(held) = held {
+            let held = held.map(|held| self.resolve(tables, held)).transpose()?;
+            enter(&mut snapshot, &about.place(tables), held, now)?;
         }
-        snapshot.flows.sort_unstable();
         Ok(snapshot)
     }
-}
 
-impl About {
     /// The number of a destination.
     fn resolve(&self, tables: &impl Tables, target: Target) -> Result<u16, String> {
-        let slot = self.site.owner_of(self.flow.hash(tables.control()));
-        let roll = self.site.owner_of(self.flow.roll(tables.control()));
-        let number = match target {
-            Target::Number(number) => return Ok(number),
-            Target::Slot => slot,
-            Target::Roll => roll,
+        let about = match (target, &self.about) {
+            (Target::Number(number), _) => return Ok(number),
+            (_, Some(about)) => about,
+            (_, None) => return Err("  its frame is of no flow".to_owned()),
         };
+        let site = about.site();
+        let hash = about.flow.hash(tables.control(), &Site::hashed(about.site));
+        let slot = site.owner_of(hash);
+        let roll = site.owner_of(about.flow.roll(tables.control()));
         if slot == roll {
             return Err(format!(
                 "  slot and roll of this flow are both {slot}: the fixture cannot tell them \
                  apart; give its client another port"
             ));
         }
-        Ok(number)
+        Ok(if target == Target::Slot { slot } else { roll })
     }
+}
+
+impl About {
+    fn site(&self) -> &'static Site {
+        &SITES[self.site]
+    }
+
+    fn place(&self, tables: &impl Tables) -> Place {
+        Place::of(&self.flow, &Site::hashed(self.site), tables)
+    }
+}
+
+/// Gives the flow of this place an entry, or takes it away.
+fn enter(snapshot: &mut Snapshot, place: &Place, held: Option<u16>, now: u8) -> Result<(), String> {
+    let own =
+        |&(bucket, entry): &(u32, u64)| bucket == place.bucket && Entry(entry).tag() == place.tag;
+    let was_there = snapshot.flows.iter().any(own);
+    snapshot.flows.retain(|flow| !own(flow));
+    if let Some(held) = held {
+        if !was_there && snapshot.flows.len() == 8 {
+            // The one that was idle longest makes room.
+            let age = |&(_, entry): &(u32, u64)| Entry(entry).age(now);
+            let (oldest, _) = (0..)
+                .zip(&snapshot.flows)
+                .max_by_key(|(_, flow)| age(flow))
+                .ok_or("  nobody to make room")?;
+            snapshot.flows.remove(oldest);
+        }
+        let entry = Entry::new(place.tag, now, held);
+        snapshot.flows.push((place.bucket, entry.0));
+    }
+    snapshot.flows.sort_unstable();
+    Ok(())
 }
 
 /// Lines of sixteen bytes that differ are shown, this many at most.

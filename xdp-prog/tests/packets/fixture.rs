@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! # A sentence: what this packet is, and what the program must do with it
-//! outcome: forwarded
 //! flow: 3 age 1
+//! outcome: forwarded
 //! to: 3
 //! in:  020000000001 0a5566778899 0800
 //! in:  4500 05dc 0000 4000 4006 0000 cb007107 c0000203
@@ -13,55 +13,86 @@
 //! ```
 //!
 //! The first lines, which begin with `#`, are the sentence. Each directive
-//! stands once, `in:` and `out:` as often as there are headers:
+//! stands once, `in:` and `out:` as often as there are headers. What was there
+//! before is said before everything else:
 //!
 //! | directive                 | meaning                                        |
 //! |---------------------------|------------------------------------------------|
+//! | `flow: N [age EPOCHS]`    | the flow table has this flow, to destination N |
+//! | `foreign tag: N`          | it has this flow's tag, with a destination N of another service |
+//! | `bucket: full`            | live flows have all the other places           |
+//! | `bucket: one idle`        | one of them just became idle                   |
+//! | `bucket: idle`            | flows idle for different times have them       |
+//! | `resets: N`               | this CPU has sent N resets in this epoch       |
+//!
+//! and then, of a packet:
+//!
+//! | directive                 | meaning                                        |
+//! |---------------------------|------------------------------------------------|
+//! | `dead: N`                 | before it comes, destination N is given up     |
+//! | `down: N`                 | before it comes, destination N goes out        |
 //! | `outcome: NAME`           | what is counted (required)                     |
 //! | `action: NAME`            | pass, drop, tx or redirect; else the outcome's |
-//! | `flow: N [age EPOCHS]`    | before: the flow table has this flow, to N     |
-//! | `foreign tag: N`          | before: it has this flow's tag, with a destination N of another service |
-//! | `bucket: full`            | before: live flows have all the other places   |
-//! | `bucket: one idle`        | before: one of them just became idle           |
-//! | `bucket: idle`            | before: flows idle for different times have them |
-//! | `dead: N`                 | before: destination N is no backend any more   |
 //! | `to: N`, `slot`, `roll`   | the destination: this one, the owner of the flow's slot, the random one; required if forwarded |
-//! | `entry: N`, `slot`, `roll`, `none` | after: what the flow table has for the flow; else what `to` says |
-//! | `connections: 1`          | after: it counts as a connection opened        |
+//! | `entry: N`, `slot`, `roll`, `none` | what the flow table has for the flow; else what `to` says, if the service remembers flows; else what it had |
+//! | `connections: 1`          | it counts as a connection opened               |
+//! | `untracked: 1`            | it counts as one that found no room            |
 //! | `in:`                     | the frame, in hexadecimal words; `00*1460` is a byte repeated |
 //! | `out:`                    | the frame afterwards; without it, the same     |
+//! | `then:`                   | another packet comes                           |
 //!
-//! Checksums are 0000: no step reads them.
+//! Checksums are 0000 where no step reads or writes them.
 
+use super::value;
 use std::fmt;
 use std::path::Path;
 use xdp_prog::abi::Outcome;
 
-/// A frame and what must become of it.
+/// Frames and what must become of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fixture {
     /// Name of its file.
     pub name: String,
     /// What it shows.
     pub sentence: String,
-    /// What is counted.
-    pub outcome: Outcome,
-    /// The XDP action.
-    pub action: u32,
-    /// This flow's entry before.
+    /// What was there before.
+    pub before: Before,
+    /// What comes.
+    pub steps: Vec<Step>,
+}
+
+/// What was there before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// The first packet's flow's entry.
     pub flow: Option<Known>,
     /// The destination in an entry that only has the flow's tag.
     pub foreign: Option<u16>,
     /// Who has the other places of the flow's bucket.
-    pub bucket: Bucket,
-    /// A destination that is no backend any more.
+    pub bucket: Option<Bucket>,
+    /// Resets that were sent.
+    pub resets: Option<u32>,
+}
+
+/// A frame and what must become of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// A destination that is given up before it comes.
     pub dead: Option<u16>,
+    /// A destination that goes out before it comes.
+    pub down: Option<u16>,
+    /// What is counted.
+    pub outcome: Outcome,
+    /// The XDP action.
+    pub action: u32,
     /// Where it goes.
     pub to: Option<Target>,
-    /// Where the flow table says that it goes, afterwards.
-    pub entry: Option<Target>,
+    /// Where the flow table says that the flow goes, if the fixture says it.
+    pub entry: Option<Option<Target>>,
     /// Connections that are counted.
     pub connections: u64,
+    /// Flows without room that are counted.
+    pub untracked: u64,
     /// The frame.
     pub frame: Vec<u8>,
     /// The frame afterwards.
@@ -160,15 +191,22 @@ pub fn parse(file: &str, text: &str) -> Result<Fixture, BadFixture> {
 #[derive(Default)]
 struct Draft {
     sentence: Vec<String>,
+    before: Before,
+    done: Vec<Step>,
+    step: StepDraft,
+}
+
+/// What has been read of a step.
+#[derive(Default)]
+struct StepDraft {
+    dead: Option<u16>,
+    down: Option<u16>,
     outcome: Option<Outcome>,
     action: Option<u32>,
-    flow: Option<Known>,
-    foreign: Option<u16>,
-    bucket: Option<Bucket>,
-    dead: Option<u16>,
     to: Option<Target>,
     entry: Option<Option<Target>>,
     connections: Option<u64>,
+    untracked: Option<u64>,
     frame: Option<Vec<u8>>,
     expected: Option<Vec<u8>>,
 }
@@ -176,7 +214,7 @@ struct Draft {
 impl Draft {
     fn take(&mut self, line: &str) -> Result<(), String> {
         if let Some(words) = line.strip_prefix('#') {
-            if self.outcome.is_some() || self.frame.is_some() {
+            if self.step.has_begun() || !self.done.is_empty() {
                 return Err("the sentence stands before everything else".to_owned());
             }
             self.sentence.push(words.trim().to_owned());
@@ -186,20 +224,20 @@ impl Draft {
             .split_once(':')
             .ok_or_else(|| format!("no directive in '{line}'"))?;
         let value = value.trim();
+        let before = &mut self.before;
         match directive {
-            "outcome" => once(&mut self.outcome, outcome(value)?),
-            "action" => once(&mut self.action, action(value)?),
-            "flow" => once(&mut self.flow, known(value)?),
-            "foreign tag" => once(&mut self.foreign, number(value)?),
-            "bucket" => once(&mut self.bucket, bucket(value)?),
-            "dead" => once(&mut self.dead, number(value)?),
-            "to" => once(&mut self.to, target(value)?),
-            "entry" if value == "none" => once(&mut self.entry, None),
-            "entry" => once(&mut self.entry, Some(target(value)?)),
-            "connections" => once(&mut self.connections, number(value)?),
-            "in" => hex(value, self.frame.get_or_insert_default()),
-            "out" => hex(value, self.expected.get_or_insert_default()),
-            other => Err(format!("no directive is called '{other}'")),
+            "flow" | "foreign tag" | "bucket" | "resets" if !self.done.is_empty() => {
+                Err(format!("'{directive}' stands before all packets"))
+            }
+            "flow" => once(&mut before.flow, value::known(value)?),
+            "foreign tag" => once(&mut before.foreign, value::number(value)?),
+            "bucket" => once(&mut before.bucket, value::bucket(value)?),
+            "resets" => once(&mut before.resets, value::number(value)?),
+            "then" => {
+                self.done.push(std::mem::take(&mut self.step).finish()?);
+                Ok(())
+            }
+            _ => self.step.take(directive, value),
         }
     }
 
@@ -208,26 +246,57 @@ impl Draft {
         if sentence.is_empty() {
             return Err("no sentence says what it shows".to_owned());
         }
+        if self.before.flow.is_some() && self.before.foreign.is_some() {
+            return Err("the flow and a foreign tag cannot both be there".to_owned());
+        }
+        let mut steps = self.done;
+        steps.push(self.step.finish()?);
+        Ok(Fixture {
+            name: file.to_owned(),
+            sentence,
+            before: self.before,
+            steps,
+        })
+    }
+}
+
+impl StepDraft {
+    fn has_begun(&self) -> bool {
+        self.outcome.is_some() || self.frame.is_some()
+    }
+
+    fn take(&mut self, directive: &str, value: &str) -> Result<(), String> {
+        match directive {
+            "dead" => once(&mut self.dead, value::number(value)?),
+            "down" => once(&mut self.down, value::number(value)?),
+            "outcome" => once(&mut self.outcome, value::outcome(value)?),
+            "action" => once(&mut self.action, value::action(value)?),
+            "to" => once(&mut self.to, value::target(value)?),
+            "entry" if value == "none" => once(&mut self.entry, None),
+            "entry" => once(&mut self.entry, Some(value::target(value)?)),
+            "connections" => once(&mut self.connections, value::number(value)?),
+            "untracked" => once(&mut self.untracked, value::number(value)?),
+            "in" => value::hex(value, self.frame.get_or_insert_default()),
+            "out" => value::hex(value, self.expected.get_or_insert_default()),
+            other => Err(format!("no directive is called '{other}'")),
+        }
+    }
+
+    fn finish(self) -> Result<Step, String> {
         let outcome = self.outcome.ok_or("no outcome")?;
         if (outcome == Outcome::Forwarded) != self.to.is_some() {
             return Err("'to' belongs to 'outcome: forwarded', and to no other".to_owned());
         }
-        if self.flow.is_some() && self.foreign.is_some() {
-            return Err("the flow and a foreign tag cannot both be there".to_owned());
-        }
         let frame = self.frame.ok_or("no frame")?;
-        Ok(Fixture {
-            name: file.to_owned(),
-            sentence,
+        Ok(Step {
+            dead: self.dead,
+            down: self.down,
             outcome,
             action: self.action.unwrap_or(outcome.verdict() as u32),
-            flow: self.flow,
-            foreign: self.foreign,
-            bucket: self.bucket.unwrap_or_default(),
-            dead: self.dead,
             to: self.to,
-            entry: self.entry.unwrap_or(self.to),
+            entry: self.entry,
             connections: self.connections.unwrap_or(0),
+            untracked: self.untracked.unwrap_or(0),
             expected: self.expected.unwrap_or_else(|| frame.clone()),
             frame,
         })
@@ -239,93 +308,4 @@ fn once<T>(place: &mut Option<T>, value: T) -> Result<(), String> {
         None => Ok(()),
         Some(_) => Err("said twice".to_owned()),
     }
-}
-
-fn outcome(name: &str) -> Result<Outcome, String> {
-    let found = Outcome::ALL.iter().find(|outcome| outcome.name() == name);
-    found
-        .copied()
-        .ok_or_else(|| format!("no outcome is called '{name}'"))
-}
-
-/// Actions by their numbers (`enum xdp_action`).
-const ACTIONS: [&str; 5] = ["aborted", "drop", "pass", "tx", "redirect"];
-
-/// The name of an XDP action.
-pub fn action_name(action: u32) -> String {
-    let name = ACTIONS
-        .iter()
-        .zip(0..)
-        .find(|(_, number)| *number == action);
-    name.map_or_else(
-        || format!("action {action}"),
-        |(name, _)| (*name).to_owned(),
-    )
-}
-
-fn action(name: &str) -> Result<u32, String> {
-    let found = ACTIONS.iter().zip(0..).find(|(action, _)| **action == name);
-    found
-        .map(|(_, number)| number)
-        .ok_or_else(|| format!("no action is called '{name}'"))
-}
-
-fn known(value: &str) -> Result<Known, String> {
-    let (destination, age) = match value.split_once(" age ") {
-        Some((destination, age)) => (destination, number(age)?),
-        None => (value, 0),
-    };
-    Ok(Known {
-        destination: number(destination)?,
-        age,
-    })
-}
-
-fn bucket(value: &str) -> Result<Bucket, String> {
-    match value {
-        "free" => Ok(Bucket::Free),
-        "full" => Ok(Bucket::Full),
-        "one idle" => Ok(Bucket::OneIdle),
-        "idle" => Ok(Bucket::Idle),
-        other => Err(format!(
-            "a bucket is free, full, one idle or idle, not '{other}'"
-        )),
-    }
-}
-
-fn target(value: &str) -> Result<Target, String> {
-    match value {
-        "slot" => Ok(Target::Slot),
-        "roll" => Ok(Target::Roll),
-        other => number(other).map(Target::Number),
-    }
-}
-
-fn number<T: std::str::FromStr>(value: &str) -> Result<T, String> {
-    value
-        .parse()
-        .map_err(|_| format!("'{value}' is no number, or too large"))
-}
-
-/// Appends what words such as `c0000201` or `00*1460` stand for.
-fn hex(line: &str, bytes: &mut Vec<u8>) -> Result<(), String> {
-    for word in line.split_whitespace() {
-        let (digits, count) = match word.split_once('*') {
-            Some((byte, count)) if byte.len() == 2 => (byte, number(count)?),
-            Some(_) => return Err(format!("'{word}' repeats more, or less, than a byte")),
-            None => (word, 1),
-        };
-        let mut halves = Vec::new();
-        for digit in digits.chars() {
-            let half = digit.to_digit(16).and_then(|half| u8::try_from(half).ok());
-            halves.push(half.ok_or_else(|| format!("'{word}' is not hexadecimal"))?);
-        }
-        let (pairs, rest) = halves.as_chunks::<2>();
-        if !rest.is_empty() {
-            return Err(format!("half a byte in '{word}'"));
-        }
-        let word_bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-        bytes.extend(word_bytes.repeat(count));
-    }
-    Ok(())
 }

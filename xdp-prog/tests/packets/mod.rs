@@ -1,4 +1,4 @@
-//! Packets are data: a file with a frame, what is to become of it, and a
+//! Packets are data: a file with frames, what is to become of them, and a
 //! sentence that says why.
 //!
 //! Shared by the tests of the host build and, as root, by those of the program
@@ -6,8 +6,11 @@
 //! them take, the `generator`, they include on their own.
 
 pub mod check;
+pub mod checksum;
 pub mod fixture;
 pub mod flow;
+pub mod site;
 pub mod snapshot;
 pub mod subject;
+pub mod value;
 pub mod world;

@@ -13,8 +13,9 @@ pub struct Snapshot {
     /// Bucket and entry of all flows, in order. In which place of its bucket an
     /// entry stands does not matter.
     pub flows: Vec<(u32, u64)>,
-    /// Packets, bytes and connections of each destination that has any.
-    pub counters: BTreeMap<u16, [u64; 3]>,
+    /// Packets, bytes, connections and untracked flows of each destination that
+    /// has any.
+    pub counters: BTreeMap<u16, [u64; 4]>,
     /// Outcomes that came up, by number, and how often.
     pub outcomes: BTreeMap<usize, u64>,
 }
@@ -36,15 +37,23 @@ impl Snapshot {
     }
 }
 
-/// The counters of destinations 0 to `last` that are not all zero.
-pub fn counters(tables: &impl Tables, last: u16) -> BTreeMap<u16, [u64; 3]> {
-    let count = |number| {
-        let counter = tables.counter(number);
-        let (packets, bytes) = (counter.packets.get(), counter.bytes.get());
-        (number, [packets, bytes, counter.connections.get()])
-    };
-    let all = (0..=last).map(count);
-    all.filter(|(_, count)| *count != [0; 3]).collect()
+/// The counters of destinations 1 to `last` that are not all zero. Number 0
+/// names none.
+pub fn counters(tables: &impl Tables, last: u16) -> BTreeMap<u16, [u64; 4]> {
+    let all = (1..=last).map(|number| (number, counter(tables, number)));
+    all.filter(|(_, count)| *count != [0; 4]).collect()
+}
+
+/// The counters of one destination.
+pub fn counter(tables: &impl Tables, number: u16) -> [u64; 4] {
+    let counter = tables.counter(number);
+    [
+        &counter.packets,
+        &counter.bytes,
+        &counter.connections,
+        &counter.untracked,
+    ]
+    .map(|word| word.get())
 }
 
 /// The outcomes that came up.
@@ -59,10 +68,11 @@ impl fmt::Display for Snapshot {
             let name = Outcome::ALL.get(*number).map_or("?", |o| o.name());
             writeln!(f, "    outcome {name}: {count}")?;
         }
-        for (number, [packets, bytes, connections]) in &self.counters {
+        for (number, [packets, bytes, connections, untracked]) in &self.counters {
             writeln!(
                 f,
-                "    destination {number}: packets {packets}, bytes {bytes}, connections {connections}"
+                "    destination {number}: packets {packets}, bytes {bytes}, connections \
+                 {connections}, untracked {untracked}"
             )?;
         }
         for (bucket, entry) in &self.flows {

@@ -1,10 +1,12 @@
 //! What is tested: the packet logic, here or in the kernel.
 
+use super::flow::Flow;
+use super::site::Site;
 use super::world::{INTERFACE, OTHER_PORT, PORT, low_bits};
 use xdp_prog::abi::outcome::Verdict;
+use xdp_prog::abi::{FragmentKey, Service, SourceKey};
 use xdp_prog::balance::Decision;
 use xdp_prog::host::{HostTables, run};
-use xdp_prog::select::Flow;
 use xdp_prog::tables::Tables;
 use xdp_prog::track::entry::Entry;
 
@@ -15,6 +17,12 @@ pub trait Subject {
 
     /// Its tables.
     fn tables(&self) -> &Self::Tables;
+
+    /// Enters a prefix into a service's list of sources.
+    fn set_source(&self, prefix: &SourceKey, value: u32);
+
+    /// Forgets where the fragments of a packet go.
+    fn forget_fragment(&self, key: &FragmentKey);
 
     /// Balances a frame in place. Gives the XDP action.
     fn run(&mut self, frame: &mut Vec<u8>) -> u32;
@@ -44,7 +52,7 @@ impl Host {
     }
 
     /// Balances a frame in place.
-    pub fn decide(&mut self, frame: &mut [u8]) -> Decision {
+    pub fn decide(&mut self, frame: &mut Vec<u8>) -> Decision {
         run(frame, &self.0)
     }
 }
@@ -56,8 +64,16 @@ impl Subject for Host {
         &self.0
     }
 
+    fn set_source(&self, prefix: &SourceKey, value: u32) {
+        self.0.set_source(*prefix, value);
+    }
+
+    fn forget_fragment(&self, key: &FragmentKey) {
+        self.0.forget_fragment(key);
+    }
+
     fn run(&mut self, frame: &mut Vec<u8>) -> u32 {
-        self.decide(frame).action
+        self.decide(frame).action()
     }
 }
 
@@ -78,8 +94,10 @@ pub fn epoch(subject: &mut impl Subject) -> Result<u8, String> {
         return Err(format!("the probe met action {action}"));
     }
     let tables = subject.tables();
-    let flow = super::flow::of(&PROBE).ok_or("the probe has no flow")?;
-    let place = Place::of(&flow, tables);
+    let seen = super::flow::of(&PROBE).ok_or("the probe is no packet")?;
+    let flow = seen.flow.ok_or("the probe has no flow")?;
+    let (service, _) = Site::of(&flow).ok_or("the probe is for no service")?;
+    let place = Place::of(&flow, &Site::hashed(service), tables);
     let entry = place.find(tables).ok_or("the probe left no entry")?;
     place.forget(tables);
     Ok(entry.epoch())
@@ -97,9 +115,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of `flow`.
-    pub fn of(flow: &Flow, tables: &impl Tables) -> Self {
-        let hash = flow.hash(tables.control());
+    /// The place of `flow`, which is for `service`.
+    pub fn of(flow: &Flow, service: &Service, tables: &impl Tables) -> Self {
+        let hash = flow.hash(tables.control(), service);
         Self {
             bucket: low_bits(hash, tables.settings().bucket_mask.get()),
             tag: hash >> 24,

@@ -2,22 +2,48 @@
 //!
 //! The balancer has MAC 02:00:00:00:00:01 on port 0, where packets come in.
 //! Port 1 is another interface (in the kernel: `lo`), port 2 is none.
-//! Clients are in 203.0.113.0/24.
+//! Clients are in 203.0.113.0/24 and in 2001:db8:c::/64. Destination N has MAC
+//! 02:00:00:00:00:(8 + N), where nothing else is said. VIPs are 192.0.2.H and
+//! 2001:db8::H, where H is, in hexadecimal:
 //!
-//! | service          | destination | its MAC           | remark              |
-//! |------------------|-------------|-------------------|---------------------|
-//! | 192.0.2.1:80 tcp | 1           | 02:00:00:00:00:09 | real 198.51.100.9   |
-//! | 192.0.2.1:53 udp | 2           | 02:00:00:00:00:0a |                     |
-//! | 192.0.2.3:80 tcp | 3           | 02:00:00:00:00:0b | the half of all slots |
-//! |                  | 4           | fe:dc:ba:98:76:54 | the other half      |
-//! | 192.0.2.2:80 tcp | none        |                   | no backend          |
-//! | 192.0.2.4:80 tcp | 5           | 02:00:00:00:00:0d | behind port 1       |
-//! | 192.0.2.5:80 tcp | 6           | 02:00:00:00:00:0e | behind port 2       |
-//! | 192.0.2.6:80 tcp | 7           | 02:00:00:00:00:0f | the VIP is the host's own, too |
+//! | H  | port    | destinations | remark                                     |
+//! |----|---------|--------------|--------------------------------------------|
+//! | 01 | 80 tcp  | 1            |                                            |
+//! | 01 | 53 udp  | 2            |                                            |
+//! | 03 | 80 tcp  | 3, 4         | half of the slots each; 4 is fe:dc:ba:98:76:54 |
+//! | 02 | 80 tcp  | none         | no backend                                 |
+//! | 04 | 80 tcp  | 5            | behind port 1                              |
+//! | 05 | 80 tcp  | 6            | behind port 2                              |
+//! | 06 | 80 tcp  | 7            | the VIP is the host's own, too             |
+//!
+//! These remember every flow, and spread new connections at random. The others
+//! remember flows of slots that changed, where nothing else is said:
+//!
+//! | H  | port    | now, before  | remark                                     |
+//! |----|---------|--------------|--------------------------------------------|
+//! | 10 | 80 tcp  | 8, 9         | settled: half of the slots each            |
+//! | 11 | 80 tcp  | 10, 11       |                                            |
+//! | 11 | 53 udp  | 12, 13       |                                            |
+//! | 12 | 80 tcp  | 14, 15       | 15 is out                                  |
+//! | 13 | 80 tcp  | 16, 17       | 17 is out, and its clients are told        |
+//! | 14 | 80 tcp  | 18, 19       | 19 is no backend any more                  |
+//! | 15 | 80 tcp  | 20, none     |                                            |
+//! | 16 | 80 tcp  | 21, 22       | remembers nothing                          |
+//! | 17 | 80 tcp  | 23, 24       | settled, affinity of a /24 or a /120       |
+//! | 17 | 81 tcp  | 25, 26       | the same, not settled                      |
+//! | 18 | 80 tcp  | 27           | denies the upper half of 256 clients, but for the last quarter |
+//! | 19 | 80 tcp  | 28           | allows the lower half, but for its second half |
+//! | 1a | any tcp | 29           |                                            |
+//! | 1a | 443 tcp | 30           |                                            |
+//! | 1b | any udp | 31           | remembers every flow                       |
+//! | 1c | 80 tcp  | 32           | pings are not answered                     |
 
+use super::site::{LAST_DESTINATION, SITES, SLOTS, SOURCES, Site, destination, vips};
+use super::subject::Subject;
+use xdp_prog::abi::SourceKey;
+use xdp_prog::abi::key::source;
 use xdp_prog::abi::limits::{DISPLACEMENTS, SERVICE_PLACES};
-use xdp_prog::abi::state::{destination, mapped, service, service_key, slot};
-use xdp_prog::select::Flow;
+use xdp_prog::abi::state::{mapped, service_key};
 use xdp_prog::select::index::{self, Index, Key};
 use xdp_prog::tables::Tables;
 
@@ -25,79 +51,11 @@ use xdp_prog::tables::Tables;
 pub const PORT: u16 = 0;
 /// Another port, whose interface packets can be sent out of.
 pub const OTHER_PORT: u16 = 1;
-/// A port without an interface.
-const NO_PORT: u16 = 2;
 /// Interface of ports 0 and 1: in every network namespace that of `lo`.
 pub const INTERFACE: u32 = 1;
 
 /// MAC of port 0.
 pub const OUR_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
-
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-
-/// A service of the world.
-pub struct Site {
-    /// Its VIP.
-    pub address: [u8; 4],
-    /// Its port.
-    pub port: u16,
-    /// Its protocol.
-    pub protocol: u8,
-    /// Its destinations, which share its slots.
-    pub destinations: &'static [u16],
-    flags: u16,
-}
-
-impl Site {
-    const fn new(host: u8, port: u16, protocol: u8, destinations: &'static [u16]) -> Self {
-        Self {
-            address: [192, 0, 2, host],
-            port,
-            protocol,
-            destinations,
-            flags: 0,
-        }
-    }
-
-    /// Who owns a slot. Two destinations alternate, but not in step with any
-    /// bit of the index.
-    fn owner(&self, slot: u32) -> u16 {
-        let turn = (slot ^ slot >> 1 ^ slot >> 3 ^ slot >> 6) as usize;
-        match self.destinations.len() {
-            0 => 0,
-            n => self.destinations[turn % n],
-        }
-    }
-}
-
-/// All services. A service's number is its place here, plus one.
-pub const SITES: [Site; 7] = [
-    Site::new(1, 80, TCP, &[1]),
-    Site::new(1, 53, UDP, &[2]),
-    Site::new(3, 80, TCP, &[3, 4]),
-    Site::new(2, 80, TCP, &[]),
-    Site::new(4, 80, TCP, &[5]),
-    Site::new(5, 80, TCP, &[6]),
-    Site {
-        flags: service::LOCAL,
-        ..Site::new(6, 80, TCP, &[7])
-    },
-];
-
-/// MAC and port of each destination, from number 1 on.
-const DESTINATIONS: [([u8; 6], u16); 7] = [
-    ([2, 0, 0, 0, 0, 0x09], PORT),
-    ([2, 0, 0, 0, 0, 0x0a], PORT),
-    ([2, 0, 0, 0, 0, 0x0b], PORT),
-    ([0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54], PORT),
-    ([2, 0, 0, 0, 0, 0x0d], OTHER_PORT),
-    ([2, 0, 0, 0, 0, 0x0e], NO_PORT),
-    ([2, 0, 0, 0, 0, 0x0f], PORT),
-];
-
-/// Slots of each service that has a backend.
-const SLOTS: u32 = 256;
 
 /// The copy of the service table that is in force. Not the first one, and the
 /// other one stays empty.
@@ -112,38 +70,64 @@ const KEYS: [u64; 5] = [
     0x082e_fa98_ec4e_6c89,
     0x4528_21e6_38d0_1377,
 ];
+const KEYS6: [u64; 4] = [
+    0xbe54_66cf_34e9_0c6c,
+    0xc0ac_29b7_c97c_50dd,
+    0x3f84_d5b5_b547_0917,
+    0x9216_d5d9_8979_fb1b,
+];
 
 /// The world, ready to be written into tables.
 pub struct World {
-    keys: Vec<Key>,
+    entries: Vec<Entry>,
     index: Index,
+}
+
+/// What an entry of the service table is about.
+struct Entry {
+    key: Key,
+    /// Of [`SITES`]; none for a VIP's own entry.
+    place: Option<usize>,
+    vip_flags: u16,
 }
 
 impl World {
     /// Finds places for the services and their VIPs.
     pub fn new() -> Self {
-        let mut keys: Vec<Key> = SITES
-            .iter()
-            .map(|site| Key {
-                address: mapped(u32::from_le_bytes(site.address)),
-                key: service_key(site.port.to_be_bytes(), site.protocol),
-            })
-            .collect();
-        for site in &SITES {
-            let vip = Key {
-                address: mapped(u32::from_le_bytes(site.address)),
-                key: service_key([0, 0], 0),
-            };
-            if !keys.contains(&vip) {
-                keys.push(vip);
+        let mut entries = Vec::new();
+        for (place, site) in SITES.iter().enumerate() {
+            for address in vips(site.host) {
+                entries.push(Entry {
+                    key: Key {
+                        address,
+                        key: service_key(site.port.to_be_bytes(), site.protocol),
+                    },
+                    place: Some(place),
+                    vip_flags: 0,
+                });
+            }
+            let is_first = SITES[..place].iter().all(|other| other.host != site.host);
+            for address in vips(site.host).into_iter().filter(|_| is_first) {
+                let same = SITES.iter().filter(|other| other.host == site.host);
+                entries.push(Entry {
+                    key: Key {
+                        address,
+                        key: service_key([0, 0], 0),
+                    },
+                    place: None,
+                    vip_flags: same.fold(0, |all, other| all | other.vip_flags),
+                });
             }
         }
-        let index = index::build(&keys).expect("a dozen keys fit");
-        Self { keys, index }
+        let keys: Vec<Key> = entries.iter().map(|entry| entry.key).collect();
+        let index = index::build(&keys).expect("a few dozen keys fit");
+        Self { entries, index }
     }
 
-    /// Writes the world into `tables`, which forget all flows and counters.
-    pub fn fill(&self, tables: &impl Tables) {
+    /// Writes the world into the tables of `subject`, which forget all flows,
+    /// counters and fragments.
+    pub fn fill(&self, subject: &impl Subject) {
+        let tables = subject.tables();
         let settings = tables.settings();
         assert_eq!(settings.port.get(), u32::from(PORT));
         assert_eq!(settings.service_mask.get(), SERVICE_PLACES - 1);
@@ -156,6 +140,9 @@ impl World {
         for (word, key) in control.keys.iter().zip(KEYS) {
             word.set(key);
         }
+        for (word, key) in control.keys6.iter().zip(KEYS6) {
+            word.set(key);
+        }
         let [m0, m1, m2, m3, m4, m5] = OUR_MAC;
         tables
             .port()
@@ -163,53 +150,32 @@ impl World {
             .set(u64::from_le_bytes([m0, m1, m2, m3, m4, m5, 0, 0]));
         tables.port().interface.set(INTERFACE);
         self.fill_services(tables);
+        fill_slots(tables);
         fill_destinations(tables);
         forget(tables);
+        fill_sources(subject);
     }
 
     fn fill_services(&self, tables: &impl Tables) {
         for (index, &displacement) in (0..).zip(&self.index.displacements) {
             tables.displacement(COPY, index).set(displacement);
         }
-        for (n, (key, &place)) in self.keys.iter().zip(&self.index.places).enumerate() {
+        for (from, &place) in self.entries.iter().zip(&self.index.places) {
             let entry = tables.service(COPY, place);
-            let site = SITES.get(n);
-            let vip_flags = || {
-                let same = |site: &&Site| mapped(u32::from_le_bytes(site.address)) == key.address;
-                SITES.iter().filter(same).fold(0, |all, s| all | s.flags)
-            };
-            entry.address[0].set(key.address[0]);
-            entry.address[1].set(key.address[1]);
-            entry.key.set(key.key);
-            entry
-                .flags
-                .set(if site.is_some() { 0 } else { vip_flags() });
-            entry.id.set(site.map_or(0, |_| number(n)));
-            let Some(site) = site else { continue };
-            let first = u32::from(number(n)) * SLOTS;
-            entry.first_slot.set(first);
+            entry.address[0].set(from.key.address[0]);
+            entry.address[1].set(from.key.address[1]);
+            entry.key.set(from.key.key);
+            entry.flags.set(from.vip_flags);
+            entry.id.set(0);
+            let Some(site) = from.place else { continue };
+            let hashed = Site::hashed(site);
+            entry.flags.set(hashed.flags.get());
+            entry.id.set(hashed.id.get());
+            entry.client_mask[0].set(hashed.client_mask[0].get());
+            entry.client_mask[1].set(hashed.client_mask[1].get());
+            entry.first_slot.set(first_slot(site));
             entry.slot_mask.set(SLOTS - 1);
-            for index in 0..SLOTS {
-                let owner = site.owner(index);
-                tables.slot(first + index).set(slot::settled(owner));
-            }
         }
-    }
-
-    /// The service that a flow is for.
-    pub fn site(&self, flow: &Flow) -> Option<&'static Site> {
-        SITES.iter().find(|site| {
-            site.address == flow.destination.to_le_bytes()
-                && site.port.to_be_bytes() == flow.port()
-                && site.protocol == flow.protocol
-        })
-    }
-}
-
-impl Site {
-    /// The owner of the slot of a hash: the flow's own, or its roll.
-    pub fn owner_of(&self, hash: u64) -> u16 {
-        self.owner(low_bits(hash >> 40, SLOTS - 1))
     }
 }
 
@@ -218,16 +184,24 @@ pub fn low_bits(hash: u64, mask: u32) -> u32 {
     u32::try_from(hash & u64::from(mask)).expect("masked")
 }
 
-/// The number of the service at a place of [`SITES`].
-fn number(place: usize) -> u16 {
-    u16::try_from(place + 1).expect("a few services")
+fn first_slot(place: usize) -> u32 {
+    u32::from(Site::number(place)) * SLOTS
+}
+
+fn fill_slots(tables: &impl Tables) {
+    for (place, site) in SITES.iter().enumerate() {
+        for index in 0..SLOTS {
+            tables.slot(first_slot(place) + index).set(site.word(index));
+        }
+    }
 }
 
 fn fill_destinations(tables: &impl Tables) {
-    for (number, (mac, port)) in (1..).zip(DESTINATIONS) {
+    for number in 1..=LAST_DESTINATION {
+        let (mac, port, flags) = destination(number);
         let [d0, d1, d2, d3, d4, d5] = mac;
         let [s0, s1, s2, s3, s4, s5] = OUR_MAC;
-        let serves = |site: &Site| site.destinations.contains(&number);
+        let serves = |site: &Site| site.destinations().contains(&number);
         let site = SITES.iter().position(serves).expect("it serves one");
         let entry = tables.destination(number);
         entry
@@ -235,12 +209,31 @@ fn fill_destinations(tables: &impl Tables) {
             .set(u64::from_le_bytes([d0, d1, d2, d3, d4, d5, s0, s1]));
         entry.macs_high.set(u32::from_le_bytes([s2, s3, s4, s5]));
         entry.port.set(port);
-        entry.flags.set(destination::LIVE);
+        entry.flags.set(flags);
         let real = [198, 51, 100, 8 + u8::try_from(number).expect("a few")];
         let real = mapped(u32::from_le_bytes(real));
         entry.address[0].set(real[0]);
         entry.address[1].set(real[1]);
-        entry.service.set(self::number(site));
+        entry.service.set(Site::number(site));
+    }
+}
+
+fn fill_sources(subject: &impl Subject) {
+    for (host, (v4, bits4), (v6, bits6), is_allowed) in SOURCES {
+        let place = SITES.iter().position(|site| site.host == host);
+        let service = Site::number(place.expect("it has a service"));
+        let value = if is_allowed {
+            source::ALLOWED
+        } else {
+            source::DENIED
+        };
+        let v4 = mapped(u32::from_le_bytes(v4));
+        subject.set_source(&SourceKey::new(service, v4, 96 + bits4), value);
+        let v6 = [
+            u64::from_le_bytes([0x20, 0x01, 0x0d, 0xb8, 0, 0x0c, 0, 0]),
+            u64::from(v6.swap_bytes()) << 48,
+        ];
+        subject.set_source(&SourceKey::new(service, v6, bits6), value);
     }
 }
 
@@ -256,10 +249,13 @@ fn forget(tables: &impl Tables) {
         counter.packets.set(0);
         counter.bytes.set(0);
         counter.connections.set(0);
+        counter.untracked.set(0);
     }
     for outcome in &tables.outcomes().0 {
         outcome.set(0);
     }
+    tables.budget().epoch.set(0);
+    tables.budget().resets.set(0);
     tables.control().retired.set(0);
 }
 

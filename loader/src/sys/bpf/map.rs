@@ -309,6 +309,25 @@ pub fn map_by_id(id: u32) -> io::Result<Option<MapFd>> {
     fd_by_id(Command::MapById, id)?.map(MapFd::new).transpose()
 }
 
+/// `BPF_MAP_GET_NEXT_KEY`: puts the key behind `key` into `next`, the first one
+/// if there is no `key`; `false` when there is none. Also the first one, if
+/// `key` is not in the map (of some kinds, the one that would follow it).
+pub fn map_next_key(map: &MapFd, key: Option<&[u8]>, next: &mut [u8]) -> io::Result<bool> {
+    if let Some(key) = key {
+        map.check_key(key)?;
+    }
+    map.check_key(next)?;
+    let mut attr = ElementAttr {
+        fd: fd_number(map.as_fd()),
+        key: key.map_or(0, address),
+        value: address_mut(next),
+        ..ElementAttr::default()
+    };
+    // SAFETY: the kernel reads a key, unless its address is 0, and writes one;
+    // both slices have the length of a key and outlive the call.
+    found(unsafe { bpf(Command::MapNextKey, &mut attr) })
+}
+
 /// `BPF_MAP_GET_NEXT_ID`: the first map above `id` (begin with 0), or `None`.
 /// `EPERM` without CAP_SYS_ADMIN.
 pub fn map_next_id(id: u32) -> io::Result<Option<u32>> {

@@ -18,7 +18,7 @@ pub use btf::{BtfFd, btf_load};
 pub(super) use map::overwritten_by_lookup;
 pub use map::{
     MapBtf, MapFd, MapInfo, MapKind, MapSpec, map_by_id, map_create, map_delete, map_freeze,
-    map_lookup, map_next_id, map_update,
+    map_lookup, map_next_id, map_next_key, map_update,
 };
 pub use pin::{is_bpffs, open_pinned_map, open_pinned_program, pin};
 pub use program::{

@@ -1,0 +1,134 @@
+//! The lists of client addresses that are served, or are not: a trie of
+//! prefixes for all services.
+
+use super::tables::Tables;
+use crate::model::Prefix;
+use crate::model::placement::PlacedService;
+use crate::sys::bpf::{BPF_ANY, MapFd, map_delete, map_lookup, map_next_key, map_update};
+use anyhow::{Context, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv6Addr;
+use xdp_prog::abi::key::source;
+use xdp_prog::abi::{self, limits};
+
+/// Bits of the service's number, which stands before the address.
+const SERVICE_BITS: u32 = 32;
+
+/// A key of the trie as it stands in memory: length in bits, service, address.
+type Key = [u8; 24];
+
+/// Allowed and denied prefixes of each service.
+type Lists = BTreeMap<u16, (Vec<Prefix>, Vec<Prefix>)>;
+
+fn key(service: u16, prefix: &Prefix) -> Key {
+    let (address, length) = prefix.mapped();
+    let mut key = [0; 24];
+    key[..4].copy_from_slice(&(SERVICE_BITS + u32::from(length)).to_ne_bytes());
+    key[4..8].copy_from_slice(&u32::from(service).to_ne_bytes());
+    key[8..].copy_from_slice(&address.octets());
+    key
+}
+
+fn parse(key: &Key) -> Option<(u16, Prefix)> {
+    let (length, rest) = key.split_first_chunk::<4>()?;
+    let (service, address) = rest.split_first_chunk::<4>()?;
+    let length = u32::from_ne_bytes(*length).checked_sub(SERVICE_BITS)?;
+    let address: [u8; 16] = address.try_into().ok()?;
+    let prefix = Prefix::from_mapped(Ipv6Addr::from(address), u8::try_from(length).ok()?);
+    Some((u16::try_from(u32::from_ne_bytes(*service)).ok()?, prefix))
+}
+
+/// What the trie is to hold for these services. A prefix that is allowed inside
+/// one that is denied is denied: the longest match must not bring it back.
+fn entries(services: &[PlacedService]) -> BTreeMap<Key, u32> {
+    let mut entries = BTreeMap::new();
+    for service in services {
+        let denied = &service.manner.deny;
+        for prefix in &service.manner.allow {
+            if !denied.iter().any(|d| d.contains(prefix)) {
+                entries.insert(key(service.id, prefix), source::ALLOWED);
+            }
+        }
+        for prefix in denied {
+            entries.insert(key(service.id, prefix), source::DENIED);
+        }
+    }
+    entries
+}
+
+impl Tables {
+    /// The lists in force.
+    pub(super) fn sources(&self) -> Result<Lists> {
+        let map = self.map(abi::SOURCES)?;
+        let mut lists = Lists::new();
+        for key in keys(map)? {
+            let mut value = [0; 4];
+            if let Some((service, prefix)) = parse(&key)
+                && map_lookup(map, &key, &mut value)?
+            {
+                let (allow, deny) = lists.entry(service).or_default();
+                match u32::from_ne_bytes(value) {
+                    source::ALLOWED => allow.push(prefix),
+                    _ => deny.push(prefix),
+                }
+            }
+        }
+        Ok(lists)
+    }
+
+    /// Adds what is wanted and not there.
+    pub(super) fn add_sources(&self, services: &[PlacedService]) -> Result<()> {
+        let map = self.map(abi::SOURCES)?;
+        for (key, value) in entries(services) {
+            map_update(map, &key, &value.to_ne_bytes(), BPF_ANY).with_context(|| {
+                format!(
+                    "enter a prefix: all services hold {} together",
+                    limits::SOURCES
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Removes what is there and not wanted.
+    pub(super) fn remove_sources(&self, services: &[PlacedService]) -> Result<()> {
+        let map = self.map(abi::SOURCES)?;
+        let wanted = entries(services);
+        for key in keys(map)?.iter().filter(|&key| !wanted.contains_key(key)) {
+            map_delete(map, key).context("remove a prefix")?;
+        }
+        Ok(())
+    }
+}
+
+/// All keys of the trie.
+fn keys(map: &MapFd) -> Result<BTreeSet<Key>> {
+    let mut keys = BTreeSet::new();
+    let mut last: Option<Key> = None;
+    loop {
+        let mut next = [0; 24];
+        if !map_next_key(map, last.as_ref().map(|k| &k[..]), &mut next)? || !keys.insert(next) {
+            return Ok(keys);
+        }
+        last = Some(next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_written_and_read_alike() {
+        for text in [
+            "10.0.0.0/8",
+            "192.0.2.1/32",
+            "2001:db8::/32",
+            "0.0.0.0/0",
+            "::/0",
+        ] {
+            let prefix: Prefix = text.parse().expect(text);
+            assert_eq!(parse(&key(7, &prefix)), Some((7, prefix)));
+        }
+    }
+}

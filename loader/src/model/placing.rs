@@ -1,0 +1,226 @@
+//! The numbers and slots that services and backends are given.
+
+use super::identity::candidate;
+use super::placement::{
+    Loaded, PlacedDestination, PlacedService, Wanted, WantedService, fate, flags,
+};
+use super::service::Tracking;
+use super::slots::{self, Fate, Member, State, owners};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::ops::Range;
+use xdp_prog::abi::limits;
+use xdp_prog::abi::state::slot;
+
+/// The work in progress.
+pub struct Placing<'a> {
+    loaded: &'a Loaded,
+    /// Slots that a new service is given.
+    share: u32,
+    ids: BTreeSet<u16>,
+    numbers: BTreeSet<u16>,
+    taken: BTreeMap<u32, u32>,
+    /// Services, as far as they are placed.
+    pub services: Vec<PlacedService>,
+    /// Their destinations.
+    pub destinations: Vec<PlacedDestination>,
+    /// Slots to write.
+    pub slots: Vec<(u32, Vec<u32>)>,
+    /// Slots that get another owner, by service.
+    pub moved: BTreeMap<u16, usize>,
+}
+
+impl<'a> Placing<'a> {
+    /// Nothing is placed yet; what is loaded keeps its place.
+    pub fn new(loaded: &'a Loaded, wanted: &Wanted) -> Self {
+        // Half of all slots for all services together: the other half is for
+        // the next change, which needs new ones beside those in force.
+        let share = u32::try_from(wanted.services.len().max(1))
+            .map_or(0, |n| loaded.slots / 2 / n)
+            .clamp(
+                limits::SLOTS_PER_SERVICE_MIN,
+                wanted.slots.max(limits::SLOTS_PER_SERVICE_MIN),
+            );
+        Self {
+            loaded,
+            share: 1 << share.ilog2(),
+            ids: loaded.services.iter().map(|s| s.id).collect(),
+            numbers: loaded
+                .destinations
+                .iter()
+                .map(|d| d.number)
+                .chain(loaded.named.iter().copied())
+                .collect(),
+            taken: loaded
+                .services
+                .iter()
+                .map(|s| (s.slots.start, s.slots.end))
+                .collect(),
+            services: Vec::new(),
+            destinations: Vec::new(),
+            slots: Vec::new(),
+            moved: BTreeMap::new(),
+        }
+    }
+
+    /// Places one service.
+    ///
+    /// # Errors
+    ///
+    /// There is no room.
+    pub fn place(&mut self, wanted: &WantedService) -> Result<(), String> {
+        // A service goes on if it has kept an address, and nobody before it in
+        // the config has taken it.
+        let before = self.loaded.services.iter().find(|s| {
+            s.addresses.iter().any(|a| wanted.addresses.contains(a))
+                && self.services.iter().all(|placed| placed.id != s.id)
+        });
+        let id = match before {
+            Some(before) => before.id,
+            None => free(&mut self.ids, 1..=u16::MAX).ok_or("too many services")?,
+        };
+        let members = self.members(wanted, id)?;
+        let (slots, changed) = self.find_slots(wanted, before, id, &members)?;
+        self.services.push(PlacedService {
+            addresses: wanted.addresses.clone(),
+            manner: wanted.manner.clone(),
+            id,
+            slots,
+            changed,
+        });
+        Ok(())
+    }
+
+    /// Numbers the backends of a service.
+    fn members(&mut self, wanted: &WantedService, id: u16) -> Result<Vec<Member>, String> {
+        let old: BTreeMap<IpAddr, &PlacedDestination> = self
+            .loaded
+            .destinations
+            .iter()
+            .filter(|d| d.service == id)
+            .map(|d| (d.route.address, d))
+            .collect();
+        let last = u16::try_from(limits::DESTINATIONS - 1).unwrap_or(u16::MAX);
+        let mut members = Vec::new();
+        for backend in &wanted.backends {
+            let before = old.get(&backend.route.address);
+            let number = match before {
+                Some(before) => before.number,
+                None => free(&mut self.numbers, 1..=last).ok_or_else(|| {
+                    format!(
+                        "no number is free for backend {}: old connections still name all",
+                        backend.route.address
+                    )
+                })?,
+            };
+            let kept = before.map_or(State::Ready, |before| before.state);
+            let state = backend.state.unwrap_or(kept);
+            members.push(Member {
+                number,
+                candidate: candidate(
+                    wanted.addresses.iter().min(),
+                    backend.route.address,
+                    backend.weight,
+                ),
+                state,
+            });
+            self.destinations.push(PlacedDestination {
+                number,
+                service: id,
+                route: backend.route,
+                weight: backend.weight,
+                state,
+                flags: flags(state, wanted.manner.on_dead),
+            });
+        }
+        Ok(members)
+    }
+
+    /// The slots of a service, and when they last changed.
+    fn find_slots(
+        &mut self,
+        wanted: &WantedService,
+        before: Option<&PlacedService>,
+        id: u16,
+        members: &[Member],
+    ) -> Result<(Range<u32>, u64), String> {
+        let old = before.and_then(|before| Some((before, self.loaded.words.get(&before.id)?)));
+        let Some((before, words)) = old else {
+            let range = self.range(wanted, self.share)?;
+            let count = range.end - range.start;
+            let new = owners(members, count).into_iter().map(slot::settled);
+            self.slots.push((range.start, new.collect()));
+            return Ok((range, self.loaded.now));
+        };
+        let count = before.slots.end - before.slots.start;
+        let owners = owners(members, count);
+        let on_dead = wanted.manner.on_dead;
+        let fates: BTreeMap<u16, Fate> = members
+            .iter()
+            .map(|m| (m.number, fate(flags(m.state, on_dead))))
+            .collect();
+        let change = slots::transition(words, &owners, |number| {
+            fates.get(&number).copied().unwrap_or(Fate::Gone)
+        });
+        let new: Vec<u32> = if wanted.manner.tracking == Tracking::None {
+            owners.iter().map(|&owner| slot::settled(owner)).collect()
+        } else if before.manner.tracking == Tracking::All
+            && wanted.manner.tracking == Tracking::Changed
+        {
+            // Flows may be anywhere: from now on the flow table is asked.
+            let ask = |word| slot::unsettled(slot::current(word), slot::previous(word));
+            change.words.into_iter().map(ask).collect()
+        } else {
+            change.words
+        };
+        if new == *words {
+            return Ok((before.slots.clone(), before.changed));
+        }
+        self.moved.insert(id, change.moved);
+        let range = self.exactly(wanted, count)?;
+        self.slots.push((range.start, new));
+        Ok((range, self.loaded.now))
+    }
+
+    /// Free slots, fewer than asked for if need be.
+    fn range(&mut self, wanted: &WantedService, mut count: u32) -> Result<Range<u32>, String> {
+        loop {
+            match self.exactly(wanted, count) {
+                Err(_) if count / 2 >= limits::SLOTS_PER_SERVICE_MIN => count /= 2,
+                range => return range,
+            }
+        }
+    }
+
+    /// As many free slots as asked for.
+    fn exactly(&mut self, wanted: &WantedService, count: u32) -> Result<Range<u32>, String> {
+        let first = self.gap(count).ok_or_else(|| {
+            let name = wanted.addresses.first().map(ToString::to_string);
+            format!(
+                "no {count} slots are free for service {}: unload and load anew with more",
+                name.unwrap_or_default()
+            )
+        })?;
+        self.taken.insert(first, first + count);
+        Ok(first..first + count)
+    }
+
+    /// The first gap of `count` slots.
+    fn gap(&self, count: u32) -> Option<u32> {
+        let mut start = 0;
+        for (&first, &end) in &self.taken {
+            if first.saturating_sub(start) >= count {
+                break;
+            }
+            start = start.max(end);
+        }
+        (start + count <= self.loaded.slots).then_some(start)
+    }
+}
+
+/// Takes the lowest number that is not taken.
+fn free(taken: &mut BTreeSet<u16>, mut range: std::ops::RangeInclusive<u16>) -> Option<u16> {
+    let number = range.find(|n| !taken.contains(n))?;
+    taken.insert(number);
+    Some(number)
+}

@@ -1,0 +1,184 @@
+//! The whole way, for packets that are not plain, and for those that are not
+//! for a service: each step on its own, out of the way of all others.
+
+use super::{Decision, deliver, ended, send};
+use crate::abi::state::{destination, service};
+use crate::abi::{Outcome, Service};
+use crate::choose::{Choice, Role};
+use crate::packet::ethernet::{self, EtherType, Ethernet};
+use crate::packet::icmp::{Icmp, Meaning};
+use crate::packet::{Buffer, Frame};
+use crate::parse::{Family, Packet, Part, has_ports};
+use crate::reply::{self, Reply};
+use crate::select::{Flow, V4, V6};
+use crate::tables::Tables;
+use crate::vip;
+use core::hint::black_box;
+use core::num::NonZeroU16;
+
+/// Balances one frame, whatever it is.
+#[inline(always)]
+pub fn balance<B: Buffer, T: Tables>(mut buffer: B, tables: &T) -> Decision {
+    let (ether_type, offset) = match network(&buffer.frame(), tables) {
+        Ok(found) => found,
+        Err(outcome) => return ended(tables, outcome),
+    };
+    if ether_type.is(EtherType::IPV4) {
+        walk::<V4, B, T>(buffer, tables, offset)
+    } else {
+        walk::<V6, B, T>(buffer, tables, offset)
+    }
+}
+
+/// The same number, below a power of two, of which the verifier knows no more
+/// than that. Else it would follow the rest of the way for each number that
+/// can come up, on its own. `noise` is anything that it cannot know.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "any bits will do")]
+fn forget<const BELOW: usize>(number: usize, noise: u64) -> usize {
+    let noise = noise as usize;
+    (black_box(number ^ noise) ^ noise) & (BELOW - 1)
+}
+
+/// Which IP header there is, and where, if the frame is addressed to us.
+#[inline(always)]
+fn network<T: Tables>(frame: &Frame, tables: &T) -> Result<(EtherType, usize), Outcome> {
+    let (ether_type, offset) = ethernet::payload(frame).ok_or(Outcome::BadHeader)?;
+    if !ether_type.is(EtherType::IPV4) && !ether_type.is(EtherType::IPV6) {
+        return Err(Outcome::NotIp);
+    }
+    // A switch floods frames for stations it does not know: they reach XDP
+    // before the kernel would sort them out, on every balancer of a segment.
+    let ethernet: Option<&Ethernet> = frame.header(0);
+    let ethernet = ethernet.ok_or(Outcome::BadHeader)?;
+    if !ethernet.is_for(tables.port().mac.get()) {
+        return Err(Outcome::OtherStation);
+    }
+    Ok((ether_type, forget::<32>(offset, ethernet.macs_low.raw())))
+}
+
+/// What a packet for a VIP asks for.
+enum Errand<F> {
+    /// To be sent to the backend of a flow.
+    Flow(Flow<F>, Role),
+    /// To be sent after its first fragment.
+    Fragment(u16),
+    /// An echo.
+    Echo,
+}
+
+#[inline(never)]
+fn walk<F: Reply, B: Buffer, T: Tables>(buffer: B, tables: &T, offset: usize) -> Decision {
+    match way::<F, B, T>(buffer, tables, offset) {
+        Ok(decision) => decision,
+        Err(outcome) => ended(tables, outcome),
+    }
+}
+
+/// The way of a packet whose IP header stands at this offset. What is for no
+/// VIP is the host's own traffic and passes, whatever its shape. What a VIP
+/// cannot take is dropped, since a stack that does not own the VIP would send
+/// redirects, or loop it; unless the VIP is an address of the host, too.
+#[inline(always)]
+fn way<F: Reply, B: Buffer, T: Tables>(
+    mut buffer: B,
+    tables: &T,
+    offset: usize,
+) -> Result<Decision, Outcome> {
+    let mut frame = buffer.frame();
+    let mut packet = Packet::<F>::at(&frame, offset).ok_or(Outcome::BadHeader)?;
+    if packet.addresses.is_mapped() {
+        return Err(Outcome::NotVip);
+    }
+    let vip = vip::vip(tables, packet.addresses.vip()).ok_or(Outcome::NotVip)?;
+    let followed = F::follow(frame.reborrow(), &mut packet);
+    let [_, noise] = packet.addresses.client();
+    packet.headers = forget::<1024>(packet.headers, noise >> 32);
+    let errand = match followed.and_then(|()| errand(&frame, tables, &packet, vip)) {
+        Err(_) if vip.flags.get() & service::LOCAL != 0 => return Err(Outcome::LocalVip),
+        other => other?,
+    };
+    match errand {
+        Errand::Flow(flow, role) => {
+            let Some(service) = vip::service_of_apart(tables, &flow) else {
+                return Err(unserved(vip, role));
+            };
+            if role == Role::Own && vip::is_denied(tables, &flow, service) {
+                return Err(Outcome::SourceDenied);
+            }
+            let sent = send(&mut frame, tables, &flow, service, role);
+            if let (Ok(decision), Part::First) = (&sent, packet.part) {
+                note_first(tables, &packet, decision.destination());
+            }
+            if sent.err() == Some(Outcome::ResetSent) {
+                return Err(reply::reset(buffer, tables, &packet));
+            }
+            sent
+        }
+        Errand::Fragment(destination) => {
+            let choice = Choice {
+                destination,
+                is_new: false,
+            };
+            deliver(&mut frame, tables, &choice, packet.length as u64)
+        }
+        Errand::Echo => Err(reply::echo(frame, tables, &packet)),
+    }
+}
+
+fn unserved(vip: &Service, role: Role) -> Outcome {
+    if vip.flags.get() & service::LOCAL != 0 {
+        Outcome::LocalVip
+    } else if role == Role::Own {
+        Outcome::NoService
+    } else {
+        Outcome::IcmpUnrelated
+    }
+}
+
+/// What a packet for this VIP asks for.
+#[inline(always)]
+fn errand<F: Family, T: Tables>(
+    frame: &Frame,
+    tables: &T,
+    packet: &Packet<F>,
+    vip: &Service,
+) -> Result<Errand<F>, Outcome> {
+    if packet.part == Part::Later {
+        let number = first_went_to(tables, packet).ok_or(Outcome::FragmentUnknown)?;
+        return Ok(Errand::Fragment(number.get()));
+    }
+    if has_ports(packet.protocol) {
+        return Ok(Errand::Flow(packet.flow(frame)?, Role::Own));
+    }
+    if packet.part == Part::First {
+        return Err(Outcome::FragmentUnknown);
+    }
+    if packet.protocol != F::ICMP {
+        return Err(Outcome::OtherProtocol);
+    }
+    match F::meaning(packet.header::<Icmp>(frame)?) {
+        Meaning::Echo if vip.flags.get() & (service::LOCAL | service::NO_ECHO) == 0 => {
+            Ok(Errand::Echo)
+        }
+        Meaning::Error => Ok(Errand::Flow(packet.flow_in_question(frame)?, Role::About)),
+        Meaning::Neighbour => Err(Outcome::Neighbour),
+        _ => Err(Outcome::IcmpUnrelated),
+    }
+}
+
+/// The destination that the first fragment of this packet went to, if packets
+/// may still go there.
+#[inline(never)]
+fn first_went_to<F: Family, T: Tables>(tables: &T, packet: &Packet<F>) -> Option<NonZeroU16> {
+    let number = tables.fragment(&packet.fragment_key())?;
+    let flags = tables.destination(number).flags.get();
+    let is_in = flags & (destination::LIVE | destination::OUT) == destination::LIVE;
+    NonZeroU16::new(number).filter(|_| is_in)
+}
+
+/// Notes the destination that the first fragment of a packet goes to.
+#[inline(never)]
+fn note_first<F: Family, T: Tables>(tables: &T, packet: &Packet<F>, destination: u16) {
+    tables.note_fragment(&packet.fragment_key(), destination);
+}

@@ -1,0 +1,197 @@
+//! Which backend a flow goes to: slots, and the flow table where a change has
+//! put flows at risk (DESIGN: just enough tracking).
+//!
+//! In a settled slot nothing is looked up and nothing is stored. In an
+//! unsettled one the flow table decides, and a packet without an entry goes
+//! * to the slot's current owner if it opens a connection;
+//! * else to the previous one: it was established before the change.
+//!
+//! Either way it is entered. Where there is no room it goes where every later
+//! packet of its flow goes, which has no entry then: no packet is ever balanced
+//! by chance, and a live entry never makes room.
+
+use crate::abi::state::{destination, service, slot};
+use crate::abi::{Destination, Outcome, Service};
+use crate::packet::ipv4::Protocol;
+use crate::packet::transport;
+use crate::select::{Addresses, Flow};
+use crate::tables::Tables;
+use crate::track::Track;
+
+/// The backend of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The destination's number.
+    pub destination: u16,
+    /// As far as is known it is the first packet of its flow: it opens a TCP
+    /// connection, or the flow table did not know it.
+    pub is_new: bool,
+}
+
+/// Whether a packet may change what is known of its flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The client's own packet.
+    Own,
+    /// A packet about the flow: an ICMP error, which anybody may send. It is
+    /// sent after the flow, and leaves no trace.
+    About,
+}
+
+/// The backend of a flow.
+///
+/// # Errors
+///
+/// [`Outcome::NoBackend`]: nobody is in rotation. [`Outcome::ResetSent`]: the
+/// flow's backend is out, and the client is to be told by a reset.
+#[inline(always)]
+pub fn choose<A: Addresses, T: Tables>(
+    flow: &Flow<A>,
+    service: &Service,
+    tables: &T,
+    role: Role,
+) -> Result<Choice, Outcome> {
+    let flags = service.flags.get();
+    let hash = flow.hash(tables.control(), service);
+    let slot = slot_of(tables, service, hash);
+    let is_settled = slot::is_settled(slot) && flags & service::TRACK_ALL == 0;
+    if is_settled || flags & service::TRACK_NONE != 0 {
+        return given(slot::current(slot), transport::opens(flow.tcp_flags));
+    }
+    let at_risk = AtRisk {
+        flow,
+        service,
+        tables,
+        slot,
+        opens: flags & service::CLIENT == 0 && transport::opens(flow.tcp_flags),
+        track: Track::of(tables, hash),
+    };
+    at_risk.choose(role)
+}
+
+#[inline(always)]
+fn given(destination: u16, is_new: bool) -> Result<Choice, Outcome> {
+    if destination == 0 {
+        return Err(Outcome::NoBackend);
+    }
+    Ok(Choice {
+        destination,
+        is_new,
+    })
+}
+
+/// The slot of `hash`.
+#[inline(always)]
+fn slot_of<T: Tables>(tables: &T, service: &Service, hash: u64) -> u32 {
+    let [_, high] = halves(hash >> 8);
+    let index = high & service.slot_mask.get();
+    tables
+        .slot(service.first_slot.get().wrapping_add(index))
+        .get()
+}
+
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "takes the hash apart")]
+fn halves(word: u64) -> [u32; 2] {
+    [word as u32, (word >> 32) as u32]
+}
+
+/// A flow whose entry, if it has one, decides.
+struct AtRisk<'a, A, T> {
+    flow: &'a Flow<A>,
+    service: &'a Service,
+    tables: &'a T,
+    slot: u32,
+    /// The packet opens a TCP connection of its own.
+    opens: bool,
+    track: Track<'a>,
+}
+
+impl<A: Addresses, T: Tables> AtRisk<'_, A, T> {
+    #[inline(always)]
+    fn choose(&self, role: Role) -> Result<Choice, Outcome> {
+        let mut opens = self.opens;
+        if let Some(known) = self.track.find() {
+            let number = known.destination();
+            let entry = self.tables.destination(number);
+            if belongs(entry, self.service) {
+                if entry.flags.get() & destination::OUT != 0 {
+                    self.reset(entry, role)?;
+                    // Its backend is gone: what it was before does not count.
+                    opens = true;
+                } else if !(opens && self.track.is_stale(&known)) {
+                    if role == Role::Own {
+                        self.track.refresh(&known);
+                    }
+                    return given(number, false);
+                }
+            }
+        }
+        let without = self.without_entry(role)?;
+        let wanted = if opens { self.wanted() } else { without };
+        if wanted == 0 {
+            return Err(Outcome::NoBackend);
+        }
+        if role == Role::Own && self.track.enter(wanted) {
+            return given(wanted, true);
+        }
+        if role == Role::Own {
+            self.tables.counter(without).untracked.add(1);
+        }
+        given(without, true)
+    }
+
+    /// Who gets a new connection.
+    #[inline(always)]
+    fn wanted(&self) -> u16 {
+        if self.service.flags.get() & service::RANDOM != 0 && self.opens {
+            let hash = self.flow.roll(self.tables.control());
+            slot::current(slot_of(self.tables, self.service, hash))
+        } else {
+            slot::current(self.slot)
+        }
+    }
+
+    /// Where a packet goes whose flow has no entry: to the slot's former owner
+    /// as long as that is there.
+    #[inline(always)]
+    fn without_entry(&self, role: Role) -> Result<u16, Outcome> {
+        let previous = slot::previous(self.slot);
+        if previous != 0 {
+            let entry = self.tables.destination(previous);
+            let is_in = entry.flags.get() & destination::OUT == 0;
+            if belongs(entry, self.service) {
+                if is_in {
+                    return Ok(previous);
+                }
+                if !self.opens {
+                    self.reset(entry, role)?;
+                }
+            }
+        }
+        Ok(slot::current(self.slot))
+    }
+
+    /// Ends the way of an established connection whose backend is out, if its
+    /// client is to be told.
+    #[inline(always)]
+    fn reset(&self, out: &Destination, role: Role) -> Result<(), Outcome> {
+        let flags = out.flags.get() & (destination::OUT | destination::RESET);
+        let told = flags == destination::OUT | destination::RESET;
+        let is_established =
+            self.flow.protocol == Protocol::TCP.0 && !transport::opens(self.flow.tcp_flags);
+        if told && is_established && role == Role::Own {
+            return Err(Outcome::ResetSent);
+        }
+        Ok(())
+    }
+}
+
+/// Whether flows of `service` may go to `destination`: it names a backend,
+/// and one of this service. The second half also makes a flow harmless whose
+/// tag is by accident that of another.
+#[inline(always)]
+fn belongs(destination: &Destination, service: &Service) -> bool {
+    destination.flags.get() & destination::LIVE != 0
+        && destination.service.get() == service.id.get()
+}

@@ -75,8 +75,13 @@ impl Icmp {
     pub fn set_kind(&mut self, kind: u8) {
         let word = |kind| u16::from_le_bytes([kind, self.code]);
         let (old, new) = (word(self.kind), word(kind));
-        self.checksum
-            .set_raw(checksum::replaced(self.checksum.raw(), old, new));
+        // Of a message that is all zero, as the answer to a ping of zeros may be,
+        // the checksum is the other zero, and of all others either will do.
+        let checksum = match checksum::replaced(self.checksum.raw(), old, new) {
+            0 => u16::MAX,
+            other => other,
+        };
+        self.checksum.set_raw(checksum);
         self.kind = kind;
     }
 }

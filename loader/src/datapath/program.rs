@@ -43,7 +43,10 @@ pub struct Maker<'a> {
     spec: &'a Spec,
     tables: &'a Tables,
     btf: Option<BtfFd>,
-    epoch_shift: u32,
+    /// An epoch of the flow table lasts `1 << epoch_shift` ticks: 2 to 4
+    /// seconds, unless it is set otherwise before programs are made. With 63
+    /// time stands still.
+    pub epoch_shift: u32,
 }
 
 impl<'a> Maker<'a> {

@@ -123,7 +123,7 @@ impl<A: Addresses, T: Tables> AtRisk<'_, A, T> {
                     if role == Role::Own {
                         self.track.refresh(&known);
                     }
-                    return given(number, false);
+                    return given(number, self.opens_another());
                 }
             }
         }
@@ -132,13 +132,19 @@ impl<A: Addresses, T: Tables> AtRisk<'_, A, T> {
         if wanted == 0 {
             return Err(Outcome::NoBackend);
         }
-        if role == Role::Own && self.track.enter(wanted) {
+        if role == Role::About || self.track.enter(wanted) {
             return given(wanted, true);
         }
-        if role == Role::Own {
-            self.tables.counter(without).untracked.add(1);
-        }
-        given(without, true)
+        let choice = given(without, true)?;
+        self.tables.counter(without).untracked.add(1);
+        Ok(choice)
+    }
+
+    /// A client with affinity opens one more connection: all of them are one
+    /// flow, so a SYN does not show that it is the first.
+    #[inline(always)]
+    fn opens_another(&self) -> bool {
+        self.service.flags.get() & service::CLIENT != 0 && transport::opens(self.flow.tcp_flags)
     }
 
     /// Who gets a new connection.

@@ -90,16 +90,16 @@ impl HostTables {
     }
 }
 
-/// Whether an address, of a service, is in a prefix.
+/// Whether an address, of a list, is in a prefix.
 fn contains(prefix: &SourceKey, address: &SourceKey) -> bool {
     let bits = |key: &SourceKey| {
         let [high, low] = key.address.map(|word| u128::from(word.to_be()));
         high << 64 | low
     };
-    // The service's 32 bits count as well.
+    // The list's 32 bits count as well.
     let ignored = (32 + 128) - prefix.prefix;
     let differs = (bits(prefix) ^ bits(address)).checked_shr(ignored);
-    prefix.service == address.service && differs.unwrap_or(0) == 0
+    prefix.list == address.list && differs.unwrap_or(0) == 0
 }
 
 impl Tables for HostTables {

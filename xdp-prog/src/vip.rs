@@ -90,7 +90,7 @@ pub fn is_denied<A: Addresses, T: Tables>(tables: &T, flow: &Flow<A>, service: &
 /// Whether the service's list keeps this client out.
 #[inline(never)]
 fn is_listed_out<T: Tables>(tables: &T, service: &Service, high: u64, low: u64) -> bool {
-    let key = SourceKey::of_address(service.id.get(), [high, low]);
+    let key = SourceKey::of_address(service.sources.get(), [high, low]);
     match tables.source(&key) {
         Some(found) => found != source::ALLOWED,
         None => service.flags.get() & service::SOURCES_CLOSED != 0,

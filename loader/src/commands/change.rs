@@ -2,6 +2,7 @@
 
 use super::Output;
 use super::privilege::{self, require};
+use crate::datapath::write::grace;
 use crate::datapath::{Balancer, Tables, find};
 use crate::fault;
 use crate::model::ServiceAddress;
@@ -123,6 +124,7 @@ fn find_service(wanted: &Wanted, address: ServiceAddress) -> Option<usize> {
 fn apply(tables: &Tables, wanted: &Wanted) -> Result<(Loaded, Placement)> {
     let loaded = tables.loaded()?;
     let placement = place(&loaded, wanted).map_err(|reason| fault!(Invalid, "{reason}"))?;
+    grace();
     tables
         .prepare(&placement)
         .inspect_err(|_| tables.discard(&placement, &loaded.destinations))?;

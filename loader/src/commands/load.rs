@@ -10,6 +10,7 @@ use crate::datapath::base::{Base, Found, holders};
 use crate::datapath::program::{Loaded, Maker};
 use crate::datapath::resolve::{Way, local_addresses, resolve};
 use crate::datapath::tables::Capacity;
+use crate::datapath::write::grace;
 use crate::datapath::{Tables, find, pins};
 use crate::model::Config;
 use crate::model::placement::{Placement, Wanted, WantedService, place};
@@ -54,6 +55,9 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
         .iter()
         .map(|seat| maker.make(seat.port))
         .collect::<Result<_>>()?;
+    if !base.is_new {
+        grace();
+    }
     let done = base
         .tables
         .prepare(&placement)

@@ -3,6 +3,7 @@
 use super::Output;
 use super::change::Change;
 use crate::cli::SettleArgs;
+use crate::datapath::write::grace;
 use crate::datapath::{Tables, clock};
 use crate::fault;
 use crate::model::placement::{Loaded, PlacedService, fate};
@@ -15,10 +16,6 @@ use xdp_prog::abi::limits::FLOWS_PER_BUCKET;
 use xdp_prog::abi::state::slot;
 use xdp_prog::track::entry::{Entry, FREE};
 
-/// While the flow table is as full as this, flows may go without an entry, and
-/// silence cannot be told from that.
-const FULL: (usize, usize) = (7, 8);
-
 /// Runs the command.
 ///
 /// # Errors
@@ -28,19 +25,15 @@ pub fn run(arguments: &SettleArgs, output: &mut Output<'_>) -> Result<()> {
     let change = Change::begin(arguments.interface.as_deref(), None)?;
     let tables = &change.balancer.tables;
     let loaded = tables.loaded()?;
+    // No packet goes by older slots than these any more.
+    grace();
     let shift = change
         .balancer
         .attached
         .first()
         .map_or(0, |a| a.epoch_shift);
     let idle = epochs(arguments.idle, shift)?;
-    let (used, capacity) = tables.flow_count();
-    if used * FULL.1 >= capacity * FULL.0 {
-        return Err(fault!(
-            Failed,
-            "the flow table holds {used} of {capacity} flows: some may have found no room, so that nothing can be settled; load with more --flows"
-        ));
-    }
+    let untracked = untracked(tables, &loaded);
     let clock = Clock {
         now: clock::epoch(shift)?,
         idle,
@@ -52,13 +45,50 @@ pub fn run(arguments: &SettleArgs, output: &mut Output<'_>) -> Result<()> {
         } else {
             arguments.idle
         };
-        loaded.now >= service.changed.saturating_add(wait)
+        let lately = untracked.get(&service.id).copied().unwrap_or(0);
+        loaded.now >= service.changed.max(lately).saturating_add(wait)
     });
+    for service in &loaded.services {
+        if untracked.get(&service.id) == Some(&loaded.now)
+            && let Some(address) = service.addresses.first()
+        {
+            writeln!(
+                output.talk,
+                "dsrload: flows of service {address} found no room in the flow table since the last sweep: slots that have a former owner stay unsettled; load with more --flows"
+            )?;
+        }
+    }
     writeln!(
         output.answers,
         "{settled} slots settled, {left} are still unsettled"
     )?;
     Ok(())
+}
+
+/// When flows of a service last found no room in the flow table, as far as
+/// sweeps have seen: by service, seconds since the machine started. Such flows
+/// are heard of without leaving a trace, so that their silence cannot be told.
+fn untracked(tables: &Tables, loaded: &Loaded) -> BTreeMap<u16, u64> {
+    let mut last = BTreeMap::new();
+    for placed in &loaded.destinations {
+        let Some(entry) = tables
+            .destinations
+            .entries()
+            .get(usize::from(placed.number))
+        else {
+            continue;
+        };
+        let count = tables.count(placed.number).untracked;
+        if count != entry.untracked.get() {
+            entry.untracked_at.set(loaded.now);
+            entry.untracked.set(count);
+        }
+        if count != 0 {
+            let at = last.entry(placed.service).or_insert(0);
+            *at = entry.untracked_at.get().max(*at);
+        }
+    }
+    last
 }
 
 /// A service of TCP as well waits for its silent connections.

@@ -58,7 +58,7 @@ fn state_of(number: u16) -> State {
 
 /// The number that stands for it in the tables.
 #[must_use]
-pub fn on_dead_number(on_dead: OnDead) -> u32 {
+pub fn on_dead_number(on_dead: OnDead) -> u16 {
     match on_dead {
         OnDead::Rehash => 0,
         OnDead::Reset => 1,
@@ -94,7 +94,7 @@ impl Tables {
     ///
     /// The kernel does not give out the lists of sources.
     pub fn placed_services(&self) -> Result<Vec<PlacedService>> {
-        let mut sources = self.sources().context("read the lists of sources")?;
+        let sources = self.sources().context("read the lists of sources")?;
         let mut services: BTreeMap<u16, PlacedService> = BTreeMap::new();
         for entry in self.entries() {
             let words = [entry.address[0].get(), entry.address[1].get()];
@@ -104,7 +104,8 @@ impl Tables {
             let first = entry.first_slot.get();
             let id = entry.id.get();
             let placed = services.entry(id).or_insert_with(|| {
-                let (allow, deny) = sources.remove(&id).unwrap_or_default();
+                let list = entry.sources.get();
+                let (allow, deny) = sources.get(&list).cloned().unwrap_or_default();
                 PlacedService {
                     addresses: Vec::new(),
                     manner: Manner {
@@ -113,6 +114,7 @@ impl Tables {
                         ..manner(entry)
                     },
                     id,
+                    sources: list,
                     slots: first
                         ..first
                             .saturating_add(entry.slot_mask.get())

@@ -1,7 +1,9 @@
 //! The lists of client addresses that are served, or are not: a trie of
-//! prefixes for all services.
+//! prefixes for all services. A list that is in force is never changed: a new
+//! one is entered beside it, and goes into force with everything else.
 
 use super::tables::Tables;
+use super::write::grace;
 use crate::model::Prefix;
 use crate::model::placement::PlacedService;
 use crate::sys::bpf::{BPF_ANY, MapFd, map_delete, map_lookup, map_next_key, map_update};
@@ -11,31 +13,31 @@ use std::net::Ipv6Addr;
 use xdp_prog::abi::key::source;
 use xdp_prog::abi::{self, limits};
 
-/// Bits of the service's number, which stands before the address.
-const SERVICE_BITS: u32 = 32;
+/// Bits of the list's number, which stands before the address.
+const LIST_BITS: u32 = 32;
 
-/// A key of the trie as it stands in memory: length in bits, service, address.
+/// A key of the trie as it stands in memory: length in bits, list, address.
 type Key = [u8; 24];
 
-/// Allowed and denied prefixes of each service.
+/// Allowed and denied prefixes of each list.
 type Lists = BTreeMap<u16, (Vec<Prefix>, Vec<Prefix>)>;
 
-fn key(service: u16, prefix: &Prefix) -> Key {
+fn key(list: u16, prefix: &Prefix) -> Key {
     let (address, length) = prefix.mapped();
     let mut key = [0; 24];
-    key[..4].copy_from_slice(&(SERVICE_BITS + u32::from(length)).to_ne_bytes());
-    key[4..8].copy_from_slice(&u32::from(service).to_ne_bytes());
+    key[..4].copy_from_slice(&(LIST_BITS + u32::from(length)).to_ne_bytes());
+    key[4..8].copy_from_slice(&u32::from(list).to_ne_bytes());
     key[8..].copy_from_slice(&address.octets());
     key
 }
 
 fn parse(key: &Key) -> Option<(u16, Prefix)> {
     let (length, rest) = key.split_first_chunk::<4>()?;
-    let (service, address) = rest.split_first_chunk::<4>()?;
-    let length = u32::from_ne_bytes(*length).checked_sub(SERVICE_BITS)?;
+    let (list, address) = rest.split_first_chunk::<4>()?;
+    let length = u32::from_ne_bytes(*length).checked_sub(LIST_BITS)?;
     let address: [u8; 16] = address.try_into().ok()?;
     let prefix = Prefix::from_mapped(Ipv6Addr::from(address), u8::try_from(length).ok()?);
-    Some((u16::try_from(u32::from_ne_bytes(*service)).ok()?, prefix))
+    Some((u16::try_from(u32::from_ne_bytes(*list)).ok()?, prefix))
 }
 
 /// What the trie is to hold for these services. A prefix that is allowed inside
@@ -46,11 +48,11 @@ fn entries(services: &[PlacedService]) -> BTreeMap<Key, u32> {
         let denied = &service.manner.deny;
         for prefix in &service.manner.allow {
             if !denied.iter().any(|d| d.contains(prefix)) {
-                entries.insert(key(service.id, prefix), source::ALLOWED);
+                entries.insert(key(service.sources, prefix), source::ALLOWED);
             }
         }
         for prefix in denied {
-            entries.insert(key(service.id, prefix), source::DENIED);
+            entries.insert(key(service.sources, prefix), source::DENIED);
         }
     }
     entries
@@ -63,10 +65,10 @@ impl Tables {
         let mut lists = Lists::new();
         for key in keys(map)? {
             let mut value = [0; 4];
-            if let Some((service, prefix)) = parse(&key)
+            if let Some((list, prefix)) = parse(&key)
                 && map_lookup(map, &key, &mut value)?
             {
-                let (allow, deny) = lists.entry(service).or_default();
+                let (allow, deny) = lists.entry(list).or_default();
                 match u32::from_ne_bytes(value) {
                     source::ALLOWED => allow.push(prefix),
                     _ => deny.push(prefix),
@@ -94,7 +96,14 @@ impl Tables {
     pub(super) fn remove_sources(&self, services: &[PlacedService]) -> Result<()> {
         let map = self.map(abi::SOURCES)?;
         let wanted = entries(services);
-        for key in keys(map)?.iter().filter(|&key| !wanted.contains_key(key)) {
+        let mut keys = keys(map)?;
+        keys.retain(|key| !wanted.contains_key(key));
+        if !keys.is_empty() {
+            // A packet that found its service before the switch has yet to look
+            // its client up.
+            grace();
+        }
+        for key in &keys {
             map_delete(map, key).context("remove a prefix")?;
         }
         Ok(())

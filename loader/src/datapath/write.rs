@@ -10,10 +10,14 @@ use super::tables::Tables;
 use crate::model::placement::{Entry, PlacedDestination, PlacedService, Placement, address_words};
 use crate::model::prefix::client_mask;
 use crate::model::{Affinity, Manner, Policy, Tracking};
+use crate::sys::membarrier::membarrier;
 use anyhow::Result;
+use std::collections::BTreeSet;
 use std::sync::atomic::{Ordering, fence};
+use std::time::Duration;
 use xdp_prog::abi::state::{destination, service};
 use xdp_prog::abi::{Destination, Service};
+use xdp_prog::track::entry::{self, FREE};
 
 impl Tables {
     /// The copy of the service table that is not in force.
@@ -21,12 +25,14 @@ impl Tables {
         1 - (self.control().active.get() as usize & 1)
     }
 
-    /// Writes everything that is not in force yet.
+    /// Writes everything that is not in force yet. After a [`grace`] period: what
+    /// the last change gave up may still be read before that.
     ///
     /// # Errors
     ///
     /// The kernel has no room for the lists of sources.
     pub fn prepare(&self, placement: &Placement) -> Result<()> {
+        self.forget_flows(&placement.forgotten);
         let destinations = self.destinations.entries();
         for wanted in &placement.destinations {
             let Some(entry) = destinations.get(usize::from(wanted.number)) else {
@@ -137,6 +143,25 @@ impl Tables {
         }
     }
 
+    /// Forgets the entries of these services' flows.
+    fn forget_flows(&self, services: &BTreeSet<u16>) {
+        if services.is_empty() {
+            return;
+        }
+        let is_of_them = |entry: entry::Entry| {
+            let number = usize::from(entry.destination());
+            let destination = self.destinations.entries().get(number);
+            destination.is_some_and(|d| services.contains(&d.service.get()))
+        };
+        for word in self.flows.entries().iter().flat_map(|bucket| &bucket.0) {
+            let entry = entry::Entry(word.get());
+            if !entry.is_free() && is_of_them(entry) {
+                // Whoever took the place meanwhile is of another service.
+                let _ = word.replace(entry.0, FREE.0);
+            }
+        }
+    }
+
     /// Makes the counters of a number that is given out again start at zero.
     /// What it has counted stays in the sum of forwarded packets.
     fn forget(&self, number: u16) {
@@ -157,6 +182,18 @@ impl Tables {
     }
 }
 
+/// Where the kernel cannot wait for them: longer than any run of the program
+/// takes, by orders of magnitude.
+const RUN_MAX: Duration = Duration::from_millis(20);
+
+/// Waits until no run of a program goes by tables as they were before.
+pub fn grace() {
+    fence(Ordering::SeqCst);
+    if membarrier().is_err() {
+        std::thread::sleep(RUN_MAX);
+    }
+}
+
 fn is_live(entry: &Destination) -> bool {
     entry.flags.get() & destination::LIVE != 0
 }
@@ -168,6 +205,8 @@ fn write_destination(entry: &Destination, wanted: &PlacedDestination) {
     entry.service.set(wanted.service);
     entry.weight.set(wanted.weight);
     entry.state.set(state_number(wanted.state));
+    entry.untracked.set(0);
+    entry.untracked_at.set(0);
     write_route(entry, wanted);
     fence(Ordering::SeqCst);
     entry.flags.set(wanted.flags);
@@ -204,6 +243,7 @@ fn write_placed(to: &Service, placed: &PlacedService, is_v6: bool) {
     to.flags.set(flags(&placed.manner));
     to.changed.set(placed.changed);
     to.on_dead.set(on_dead_number(placed.manner.on_dead));
+    to.sources.set(placed.sources);
     if let Affinity::Client(v4, v6) = placed.manner.affinity {
         let mask = client_mask(v4, v6, is_v6);
         to.client_mask[0].set(mask[0]);

@@ -88,6 +88,8 @@ pub struct PlacedService {
     pub manner: Manner,
     /// Its number.
     pub id: u16,
+    /// The number of its list of clients; 0 if it has none.
+    pub sources: u16,
     /// Its slots.
     pub slots: Range<u32>,
     /// When one of them last changed: seconds since the machine started.
@@ -142,6 +144,9 @@ pub struct Placement {
     pub index: Index,
     /// Destinations that are not wanted any more.
     pub retired: Vec<u16>,
+    /// Services whose flows are to be forgotten before anything else is written:
+    /// the flow table has not been asked until now, and may be wrong.
+    pub forgotten: BTreeSet<u16>,
 }
 
 /// Decides where everything goes.
@@ -169,6 +174,7 @@ pub fn place(loaded: &Loaded, wanted: &Wanted) -> Result<Placement, String> {
         destinations: placing.destinations,
         slots: placing.slots,
         moved: placing.moved,
+        forgotten: placing.forgotten,
         entries,
         index,
     })
@@ -274,3 +280,7 @@ pub fn fate(flags: u16) -> Fate {
 #[cfg(test)]
 #[path = "placement_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "placement_manner_tests.rs"]
+mod manner_tests;

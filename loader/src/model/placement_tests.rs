@@ -14,7 +14,7 @@ fn address(port: u16) -> ServiceAddress {
     }
 }
 
-fn service(port: u16, backends: &[u8]) -> WantedService {
+pub(super) fn service(port: u16, backends: &[u8]) -> WantedService {
     WantedService {
         addresses: vec![address(port)],
         manner: Manner::default(),
@@ -33,7 +33,7 @@ fn service(port: u16, backends: &[u8]) -> WantedService {
     }
 }
 
-fn wanted(services: &[WantedService]) -> Wanted {
+pub(super) fn wanted(services: &[WantedService]) -> Wanted {
     Wanted {
         services: services.to_vec(),
         slots: 1024,
@@ -41,7 +41,7 @@ fn wanted(services: &[WantedService]) -> Wanted {
     }
 }
 
-fn nothing() -> Loaded {
+pub(super) fn nothing() -> Loaded {
     Loaded {
         slots: limits::SLOTS_DEFAULT,
         ..Loaded::default()
@@ -49,7 +49,7 @@ fn nothing() -> Loaded {
 }
 
 /// What is loaded once `placement` is in force.
-fn after(before: &Loaded, placement: &Placement, named: &[u16]) -> Loaded {
+pub(super) fn after(before: &Loaded, placement: &Placement, named: &[u16]) -> Loaded {
     let written = |range: &Range<u32>| {
         placement
             .slots

@@ -4,7 +4,8 @@ use super::identity::candidate;
 use super::placement::{
     Loaded, PlacedDestination, PlacedService, Wanted, WantedService, fate, flags,
 };
-use super::service::Tracking;
+use super::prefix::Prefix;
+use super::service::{Manner, Tracking};
 use super::slots::{self, Fate, Member, State, owners};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ pub struct Placing<'a> {
     /// Slots that a new service is given.
     share: u32,
     ids: BTreeSet<u16>,
+    lists: BTreeSet<u16>,
     numbers: BTreeSet<u16>,
     taken: BTreeMap<u32, u32>,
     /// Services, as far as they are placed.
@@ -28,6 +30,8 @@ pub struct Placing<'a> {
     pub slots: Vec<(u32, Vec<u32>)>,
     /// Slots that get another owner, by service.
     pub moved: BTreeMap<u16, usize>,
+    /// Services whose flows are to be forgotten.
+    pub forgotten: BTreeSet<u16>,
 }
 
 impl<'a> Placing<'a> {
@@ -45,6 +49,7 @@ impl<'a> Placing<'a> {
             loaded,
             share: 1 << share.ilog2(),
             ids: loaded.services.iter().map(|s| s.id).collect(),
+            lists: loaded.services.iter().map(|s| s.sources).collect(),
             numbers: loaded
                 .destinations
                 .iter()
@@ -60,6 +65,7 @@ impl<'a> Placing<'a> {
             destinations: Vec::new(),
             slots: Vec::new(),
             moved: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
         }
     }
 
@@ -79,16 +85,57 @@ impl<'a> Placing<'a> {
             Some(before) => before.id,
             None => free(&mut self.ids, 1..=u16::MAX).ok_or("too many services")?,
         };
+        if let Some(before) = before {
+            self.compare(before, wanted)?;
+        }
         let members = self.members(wanted, id)?;
+        let sources = self.list(wanted, before)?;
         let (slots, changed) = self.find_slots(wanted, before, id, &members)?;
         self.services.push(PlacedService {
             addresses: wanted.addresses.clone(),
             manner: wanted.manner.clone(),
             id,
+            sources,
             slots,
             changed,
         });
         Ok(())
+    }
+
+    /// What a change of its manner means for the flows of a service.
+    fn compare(&mut self, before: &PlacedService, wanted: &WantedService) -> Result<(), String> {
+        if before.manner.affinity != wanted.manner.affinity {
+            let name = wanted.addresses.first().map(ToString::to_string);
+            return Err(format!(
+                "another affinity would move every connection of service {}: `dsrload --unload` first if that may be",
+                name.unwrap_or_default()
+            ));
+        }
+        if before.manner.tracking == Tracking::None && wanted.manner.tracking != Tracking::None {
+            self.forgotten.insert(before.id);
+        }
+        Ok(())
+    }
+
+    /// The list of clients of a service: the one it has, or a new one.
+    fn list(
+        &mut self,
+        wanted: &WantedService,
+        before: Option<&PlacedService>,
+    ) -> Result<u16, String> {
+        let prefixes = |manner: &Manner| {
+            let set = |list: &[Prefix]| list.iter().copied().collect::<BTreeSet<_>>();
+            (set(&manner.allow), set(&manner.deny))
+        };
+        let list = prefixes(&wanted.manner);
+        if list.0.is_empty() && list.1.is_empty() {
+            return Ok(0);
+        }
+        match before.filter(|before| prefixes(&before.manner) == list) {
+            Some(before) => Ok(before.sources),
+            None => free(&mut self.lists, 1..=u16::MAX)
+                .ok_or_else(|| "too many lists of clients".to_owned()),
+        }
     }
 
     /// Numbers the backends of a service.

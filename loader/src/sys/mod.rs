@@ -18,6 +18,7 @@ pub mod capabilities;
 pub mod lock;
 pub mod machine;
 pub mod mapping;
+pub mod membarrier;
 mod memlock;
 pub mod namespace;
 pub mod random;

@@ -18,16 +18,17 @@ pub struct FragmentKey {
 
 const _: () = assert!(size_of::<FragmentKey>() == 40);
 
-/// A prefix of clients' addresses in a service's list of sources. Of the
+/// A prefix of clients' addresses in a list of sources. Of the
 /// prefixes that an address is in, the longest decides.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourceKey {
-    /// Bits of all that follows that count: the service's 32, and those of the
+    /// Bits of all that follows that count: the list's 32, and those of the
     /// address, of which IPv4 has 96 before its own.
     pub prefix: u32,
-    /// [`Service::id`](super::Service::id), host order: all of it counts.
-    pub service: u32,
+    /// [`Service::sources`](super::Service::sources), host order: all of it
+    /// counts.
+    pub list: u32,
     /// The address, in the form of [`Service::address`](super::Service::address).
     pub address: [u64; 2],
 }
@@ -38,18 +39,18 @@ impl SourceKey {
     /// The key of one address.
     #[inline(always)]
     #[must_use]
-    pub const fn of_address(service: u16, address: [u64; 2]) -> Self {
-        Self::new(service, address, 128)
+    pub const fn of_address(list: u16, address: [u64; 2]) -> Self {
+        Self::new(list, address, 128)
     }
 
     /// The key of the prefix of this many bits, 128 at most. IPv4's prefixes
     /// count 96 bits more than they are written with.
     #[inline(always)]
     #[must_use]
-    pub const fn new(service: u16, address: [u64; 2], bits: u8) -> Self {
+    pub const fn new(list: u16, address: [u64; 2], bits: u8) -> Self {
         Self {
             prefix: 32 + bits as u32,
-            service: service as u32,
+            list: list as u32,
             address,
         }
     }
@@ -59,7 +60,7 @@ impl SourceKey {
     pub fn to_bytes(&self) -> [u8; size_of::<Self>()] {
         let mut bytes = [0; size_of::<Self>()];
         bytes[..4].copy_from_slice(&self.prefix.to_le_bytes());
-        bytes[4..8].copy_from_slice(&self.service.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.list.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.address[0].to_le_bytes());
         bytes[16..].copy_from_slice(&self.address[1].to_le_bytes());
         bytes

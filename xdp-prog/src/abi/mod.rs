@@ -21,7 +21,7 @@ pub use state::{Bucket, Budget, Control, Counter, Destination, OutcomeRow, Port,
 
 /// Raised by every change of a table below. A loaded balancer with another
 /// version is never written to.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// First word of [`Settings`]: `dsrload\0`, as it stands in memory.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"dsrload\0");
@@ -88,6 +88,6 @@ pub const DEVICES: &str = "DEVICES";
 /// it.
 pub const FRAGMENTS: &str = "FRAGMENTS";
 
-/// The map of the services' lists of sources, by [`SourceKey`]:
+/// The map of the lists of sources, by [`SourceKey`]:
 /// `BPF_MAP_TYPE_LPM_TRIE`. Its values are those of [`key::source`], as `u32`.
 pub const SOURCES: &str = "SOURCES";

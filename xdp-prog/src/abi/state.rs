@@ -85,14 +85,18 @@ table! {
         /// form of `address`, that its flows have in common.
         pub client_mask: [Word64; 2],
         /// When a slot last changed: seconds since the machine started. User
-        /// space alone reads this and the following.
+        /// space alone reads this and the next two.
         pub changed: Word64,
         /// Bits of the client's address that count for affinity: IPv4 in the
         /// low byte, IPv6 in the next.
         pub client_bits: Word32,
         /// What becomes of the flows of a backend that is down: 0 rehash, 1
         /// reset, 2 hold.
-        pub on_dead: Word32,
+        pub on_dead: Word16,
+        /// The number of its list of [sources](super::SourceKey); 0 for none. The
+        /// program reads it. A list is never changed: another one, of another
+        /// number, takes its place, so that it is in force as a whole.
+        pub sources: Word16,
     }
 }
 
@@ -208,8 +212,14 @@ table! {
         pub state: Word16,
         /// Always zero.
         pub zero: Word16,
+        /// [`Counter::untracked`] of all CPUs when a sweep last looked, and when
+        /// that had risen: seconds since the machine started. User space alone
+        /// reads these.
+        pub untracked: Word64,
+        /// See `untracked`.
+        pub untracked_at: Word64,
         /// Always zero.
-        pub reserved: [Word64; 3],
+        pub reserved: Word64,
     }
 }
 

@@ -116,6 +116,11 @@ impl Site {
         u16::try_from(place + 1).expect("a few services")
     }
 
+    /// The number of its list of sources, which is not that of the service.
+    pub fn list(place: usize) -> u16 {
+        Self::number(place) + 100
+    }
+
     /// The service that a flow is for.
     pub fn of(flow: &Flow) -> Option<(usize, &'static Self)> {
         let is_at = |site: &Self, port: u16| {

@@ -167,10 +167,12 @@ impl World {
             entry.key.set(from.key.key);
             entry.flags.set(from.vip_flags);
             entry.id.set(0);
+            entry.sources.set(0);
             let Some(site) = from.place else { continue };
             let hashed = Site::hashed(site);
             entry.flags.set(hashed.flags.get());
             entry.id.set(hashed.id.get());
+            entry.sources.set(Site::list(site));
             entry.client_mask[0].set(hashed.client_mask[0].get());
             entry.client_mask[1].set(hashed.client_mask[1].get());
             entry.first_slot.set(first_slot(site));
@@ -221,19 +223,19 @@ fn fill_destinations(tables: &impl Tables) {
 fn fill_sources(subject: &impl Subject) {
     for (host, (v4, bits4), (v6, bits6), is_allowed) in SOURCES {
         let place = SITES.iter().position(|site| site.host == host);
-        let service = Site::number(place.expect("it has a service"));
+        let list = Site::list(place.expect("it has a service"));
         let value = if is_allowed {
             source::ALLOWED
         } else {
             source::DENIED
         };
         let v4 = mapped(u32::from_le_bytes(v4));
-        subject.set_source(&SourceKey::new(service, v4, 96 + bits4), value);
+        subject.set_source(&SourceKey::new(list, v4, 96 + bits4), value);
         let v6 = [
             u64::from_le_bytes([0x20, 0x01, 0x0d, 0xb8, 0, 0x0c, 0, 0]),
             u64::from(v6.swap_bytes()) << 48,
         ];
-        subject.set_source(&SourceKey::new(service, v6, bits6), value);
+        subject.set_source(&SourceKey::new(list, v6, bits6), value);
     }
 }
 

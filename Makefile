@@ -3,9 +3,10 @@
 TARGET  = target/$(shell rustc --print host-tuple)
 BINARY  = $(TARGET)/release/dsrload
 NEED    = sh build-support/need.sh
+T       = 60
 
 .DEFAULT_GOAL = build
-.PHONY: help build demo test lint clean
+.PHONY: help build demo test fuzz lint clean
 
 help: ## what there is, one line each
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -22,6 +23,10 @@ demo: build ## the lab end to end: both backends answer curl (root)
 test: ## lints, and all tests (root: most of them use network namespaces)
 	@$(NEED) cc=gcc,libc6-dev git=git nginx=nginx-core curl=curl ip=iproute2 ethtool=ethtool bpftool=bpftool ping=iputils-ping traceroute=traceroute
 	@sh build-support/test.sh
+
+fuzz: ## T seconds of random packets (T=60), by cargo-fuzz and nightly Rust
+	@$(NEED) c++=g++
+	@sh build-support/fuzz.sh $(T)
 
 lint: ## formatting, clippy and documentation alone
 	cargo fmt --all --check

@@ -88,6 +88,11 @@ impl HostTables {
     pub fn forget_fragment(&self, key: &FragmentKey) {
         self.fragments.borrow_mut().remove(key);
     }
+
+    /// Forgets where the fragments of all packets go.
+    pub fn forget_fragments(&self) {
+        self.fragments.borrow_mut().clear();
+    }
 }
 
 /// Whether an address, of a list, is in a prefix.
@@ -181,7 +186,25 @@ impl Buffer for &mut Vec<u8> {
     }
 }
 
+/// A frame in the middle of a larger piece of memory: what is cut off stays
+/// where it is, outside.
+impl Buffer for &mut &mut [u8] {
+    fn frame(&mut self) -> Frame<'_> {
+        let range = self.as_mut_ptr_range();
+        // SAFETY: the bytes are borrowed mutably for as long as the frame lives.
+        unsafe { Frame::from_range(range.start, range.end) }
+    }
+
+    fn cut(&mut self, length: usize) -> bool {
+        let is_enough = length <= self.len();
+        if is_enough {
+            **self = &mut core::mem::take(*self)[..length];
+        }
+        is_enough
+    }
+}
+
 /// Balances a frame in place.
-pub fn run<T: Tables>(frame: &mut Vec<u8>, tables: &T) -> Decision {
+pub fn run<B: Buffer, T: Tables>(frame: B, tables: &T) -> Decision {
     balance(frame, tables)
 }

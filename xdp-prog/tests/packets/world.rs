@@ -240,7 +240,7 @@ fn fill_sources(subject: &impl Subject) {
 }
 
 /// Empties the flow table and sets all counters to zero.
-fn forget(tables: &impl Tables) {
+pub fn forget(tables: &impl Tables) {
     for index in 0..=tables.settings().bucket_mask.get() {
         for entry in &tables.bucket(index).0 {
             entry.set(0);

@@ -69,7 +69,8 @@ fn moved(before: &[u16], after: &[u16]) -> f64 {
 /// within one slot. Above it 2 % is meant as it stands.
 #[test]
 fn a_hundred_backends_of_unequal_weights_have_their_shares_within_two_percent() {
-    for (seed, heaviest) in [(1, 2), (2, 10), (3, 100), (4, 1000), (5, 65_535)] {
+    let weights = [2, 10, 100, 1000, 65_535];
+    for (seed, heaviest) in (1..=10).zip(weights.into_iter().cycle()) {
         let mut candidates = candidates(seed, 100, heaviest);
         // A few giants among dwarfs: the hardest to be fair to.
         if heaviest == 1000 {
@@ -113,47 +114,64 @@ fn a_backend_more_than_n_moves_at_most_five_quarters_of_an_nth() {
 /// than the average takes more than an Nth, whoever decides.
 #[test]
 fn a_backend_more_of_another_weight_moves_as_little() {
-    assert_that_newcomers_disturb_little(2, 100);
+    for (seed, heaviest) in [(2, 100), (3, 5)] {
+        assert_that_newcomers_disturb_little(seed, heaviest);
+    }
 }
 
-#[test]
-fn a_backend_that_goes_down_moves_no_slot_of_others_and_comes_back_to_its_own() {
-    let mut dice = Dice(3);
-    let mut members = members(&candidates(3, 100, 10));
-    let candidates: Vec<Candidate> = members.iter().map(|m| m.candidate).collect();
-    let table = table(&candidates, SLOTS);
+fn is_out(members: &[Member], number: u16) -> bool {
+    members[usize::from(number) - 1].state != State::Ready
+}
+
+/// Backends fail, rest and return, up to three at a time.
+fn assert_that_only_its_own_slots_move(seed: u64, count: usize, heaviest: u32, slots: u32) {
+    let mut dice = Dice(seed);
+    let candidates = candidates(seed, count, heaviest);
+    let mut members = members(&candidates);
+    let table = table(&candidates, slots);
     let healthy = patch(&table, &members);
+    assert_eq!(owners(&members, slots), healthy);
     let mut before = healthy.clone();
-    let mut down = Vec::new();
-    for _ in 0..40 {
-        // Three fail, one after the other, then they return in that order.
-        let fails = down.len() < 3;
-        let index = if fails {
-            usize::try_from(dice.below(100)).expect("small")
+    let mut out = Vec::new();
+    for _ in 0..30 {
+        let index = usize::try_from(dice.below(1000)).expect("small") % count;
+        let fails = out.len() < 3.min(count - 1) && !out.contains(&index);
+        let index = if fails { index } else { out.remove(0) };
+        members[index].state = if fails {
+            out.push(index);
+            [State::Down, State::Drain, State::Maint][out.len() % 3]
         } else {
-            down.remove(0)
+            State::Ready
         };
-        members[index].state = if fails { State::Down } else { State::Ready };
-        if fails {
-            down.push(index);
-        }
         let after = patch(&table, &members);
         let number = members[index].number;
         for (old, new) in before.iter().zip(&after) {
             let its = if fails { old } else { new };
             assert!(old == new || *its == number, "{number}: {old} became {new}");
         }
-        before = after;
-        if !fails {
-            // Drawn twice, it is back already.
-            down.retain(|&other| other != index);
+        // Who is in has all its slots, and who is out has none.
+        for (&ideal, owner) in healthy.iter().zip(&after) {
+            assert!(*owner == ideal || is_out(&members, ideal));
+            assert!(!is_out(&members, *owner));
         }
+        before = after;
     }
-    for member in &mut members {
-        member.state = State::Ready;
+    for index in out {
+        members[index].state = State::Ready;
     }
     assert_eq!(patch(&table, &members), healthy);
-    assert_eq!(owners(&members, SLOTS), healthy);
+}
+
+#[test]
+fn a_backend_that_goes_down_moves_no_slot_of_others_and_comes_back_to_its_own() {
+    for (seed, count) in (1..).zip([2, 3, 10, 100, 1000]) {
+        for heaviest in [1, 10, 1000] {
+            for slots in [1, 256, 1 << 14] {
+                assert_that_only_its_own_slots_move(seed, count, heaviest, slots);
+            }
+        }
+    }
+    assert_that_only_its_own_slots_move(9, 100, 10, SLOTS);
 }
 
 #[test]
@@ -176,17 +194,21 @@ fn when_one_of_ten_fails_the_others_stay_within_three_percent() {
 
 #[test]
 fn the_order_of_the_config_does_not_matter() {
-    let mut members = members(&candidates(6, 100, 1000));
-    for member in &mut members[40..60] {
-        member.state = State::Drain;
+    for (seed, count, slots) in [(6, 100, SLOTS), (7, 2, 1), (8, 7, 256), (9, 1000, 1 << 14)] {
+        let mut members = members(&candidates(seed, count, 1000));
+        for member in &mut members[count * 2 / 5..count * 3 / 5] {
+            member.state = State::Drain;
+        }
+        let before = owners(&members, slots);
+        let mut dice = Dice(seed);
+        for _ in 0..3 {
+            for last in (1..members.len()).rev() {
+                let limit = u32::try_from(last + 1).expect("few");
+                members.swap(last, usize::try_from(dice.below(limit)).expect("few"));
+            }
+            assert_eq!(owners(&members, slots), before);
+        }
     }
-    let before = owners(&members, SLOTS);
-    let mut dice = Dice(6);
-    for last in (1..members.len()).rev() {
-        let limit = u32::try_from(last + 1).expect("few");
-        members.swap(last, usize::try_from(dice.below(limit)).expect("few"));
-    }
-    assert_eq!(owners(&members, SLOTS), before);
 }
 
 #[test]

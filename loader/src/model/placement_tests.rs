@@ -159,6 +159,44 @@ fn a_backend_that_returns_has_all_its_slots_back() {
         |loaded: &Loaded| -> Vec<u16> { words(loaded).iter().map(|&w| slot::current(w)).collect() };
     assert_eq!(owners(&with), owners(&loaded));
     assert_ne!(owners(&without), owners(&loaded));
+    let down = number(&first, 4);
+    for (before, after) in owners(&loaded).iter().zip(owners(&without)) {
+        assert!(*before == after || *before == down && after != down);
+    }
+}
+
+/// Balancers of one site may list the same services in another order.
+#[test]
+fn the_order_of_services_addresses_and_backends_does_not_matter() {
+    let mut services = [
+        service(80, &[3, 4, 5, 6]),
+        service(443, &[4, 7]),
+        service(53, &[9]),
+    ];
+    services[0].addresses.push(address(8080));
+    services[0].backends[1].weight = 5;
+    services[0].backends[2].state = Some(State::Drain);
+    let mut shuffled = services.clone();
+    shuffled.reverse();
+    for service in &mut shuffled {
+        service.addresses.reverse();
+        service.backends.rotate_left(1);
+    }
+    let owners = |services: &[WantedService]| {
+        let placed = place(&nothing(), &wanted(services)).expect("room");
+        let loaded = after(&nothing(), &placed, &[]);
+        let address = |number: u16| {
+            let mut found = loaded.destinations.iter().filter(|d| d.number == number);
+            found.next().expect("a destination").route.address
+        };
+        let services = loaded.services.iter().map(|service| {
+            let words = loaded.words[&service.id].iter();
+            let owners: Vec<IpAddr> = words.map(|&w| address(slot::current(w))).collect();
+            (service.addresses.iter().copied().min(), owners)
+        });
+        services.collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(owners(&services), owners(&shuffled));
 }
 
 #[test]

@@ -6,7 +6,7 @@ NEED    = sh build-support/need.sh
 T       = 60
 
 .DEFAULT_GOAL = build
-.PHONY: help build demo test fuzz lint clean
+.PHONY: help build demo test prove fuzz lint clean
 
 help: ## what there is, one line each
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -23,6 +23,10 @@ demo: build ## the lab end to end: both backends answer curl (root)
 test: ## lints, and all tests (root: most of them use network namespaces)
 	@$(NEED) cc=gcc,libc6-dev git=git nginx=nginx-core curl=curl ip=iproute2 ethtool=ethtool bpftool=bpftool ping=iputils-ping traceroute=traceroute
 	@sh build-support/test.sh
+
+prove: ## the long run: 5,000,000 packets against the reference (root)
+	@$(NEED) cc=gcc,libc6-dev
+	@cargo run --release --quiet --locked --example prove -- $(PACKETS) $(SEQUENCES)
 
 fuzz: ## T seconds of random packets (T=60), by cargo-fuzz and nightly Rust
 	@$(NEED) c++=g++

@@ -11,6 +11,7 @@ mod generator;
 #[path = "../../xdp-prog/tests/packets/mod.rs"]
 mod packets;
 
+#[allow(dead_code, reason = "other tests take more of it")]
 #[path = "prog_run/subject.rs"]
 mod subject;
 
@@ -24,7 +25,7 @@ use packets::subject::{Host, Place, Subject, epoch};
 use packets::value::action_name;
 use packets::world::World;
 use std::path::Path;
-use subject::{Kernel, cpus, stay_on};
+use subject::{Kernel, cpus, longest, stay_on};
 use xdp_prog::tables::Tables;
 
 const FRAMES: usize = 20_000;
@@ -35,31 +36,9 @@ const SEED: u64 = 0x00be_11fa_11b0_7b1e;
 /// The kernel takes no frame for a test that is shorter than this: EINVAL.
 const SHORTEST: usize = 14;
 
-/// What fits one buffer of a test run on x86-64: a page less the headroom of
-/// XDP (256) and `struct skb_shared_info` (320).
-const ONE_BUFFER: usize = 3520;
-
-/// Since this release the rest of a longer frame goes into further buffers, 17
-/// pages at most (found on 6.18: 73,152 bytes are taken, one more is ENOMEM).
-/// That is more than the largest IP packet. The program sees the first buffer.
-const FURTHER_BUFFERS_SINCE: (u32, u32) = (5, 18);
-
 fn fixtures() -> Vec<Fixture> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../xdp-prog/tests/fixtures");
     fixture::read_all(&folder).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The longest frame that this kernel takes for a test.
-fn longest() -> usize {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease");
-    let release = release.expect("the kernel's release");
-    let mut numbers = release.split('.').map_while(|n| n.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < FURTHER_BUFFERS_SINCE {
-        ONE_BUFFER
-    } else {
-        usize::MAX
-    }
 }
 
 #[test]

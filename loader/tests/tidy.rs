@@ -99,6 +99,22 @@ fn the_loader_uses_only_the_tables_and_hashes_of_the_datapath() {
 }
 
 #[test]
+fn the_reference_shares_nothing_with_the_datapath() {
+    for source in sources(&root().join("loader/tests/reference")) {
+        for (number, line) in (1..).zip(source.text.lines()) {
+            let named = ["xdp_prog", "dsrload::"]
+                .iter()
+                .find(|n| line.contains(**n));
+            assert!(
+                named.is_none(),
+                "{}:{number}: the reference may not use {named:?}",
+                source.path.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn pure_modules_do_no_input_or_output() {
     for source in sources(&root().join("loader/src")) {
         if !source.module().is_some_and(|m| PURE.contains(&m.as_str())) {

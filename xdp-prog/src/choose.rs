@@ -110,16 +110,16 @@ struct AtRisk<'a, A, T> {
 impl<A: Addresses, T: Tables> AtRisk<'_, A, T> {
     #[inline(always)]
     fn choose(&self, role: Role) -> Result<Choice, Outcome> {
-        let mut opens = self.opens;
+        let mut is_anew = self.opens;
         if let Some(known) = self.track.find() {
             let number = known.destination();
             let entry = self.tables.destination(number);
             if belongs(entry, self.service) {
-                if entry.flags.get() & destination::OUT != 0 {
+                if !is_in(entry) {
                     self.reset(entry, role)?;
-                    // Its backend is gone: what it was before does not count.
-                    opens = true;
-                } else if !(opens && self.track.is_stale(&known)) {
+                    // The former owner of its slot never had this flow.
+                    is_anew = true;
+                } else if !(self.opens && self.track.is_stale(&known)) {
                     if role == Role::Own {
                         self.track.refresh(&known);
                     }
@@ -127,14 +127,18 @@ impl<A: Addresses, T: Tables> AtRisk<'_, A, T> {
                 }
             }
         }
-        let without = self.without_entry(role)?;
-        let wanted = if opens { self.wanted() } else { without };
+        let wanted = if is_anew {
+            self.wanted()
+        } else {
+            self.without_entry(role)?
+        };
         if wanted == 0 {
             return Err(Outcome::NoBackend);
         }
         if role == Role::About || self.track.enter(wanted) {
             return given(wanted, true);
         }
+        let without = self.without_entry(Role::About)?;
         let choice = given(without, true)?;
         self.tables.counter(without).untracked.add(1);
         Ok(choice)
@@ -165,14 +169,11 @@ impl<A: Addresses, T: Tables> AtRisk<'_, A, T> {
         let previous = slot::previous(self.slot);
         if previous != 0 {
             let entry = self.tables.destination(previous);
-            let is_in = entry.flags.get() & destination::OUT == 0;
             if belongs(entry, self.service) {
-                if is_in {
+                if is_in(entry) {
                     return Ok(previous);
                 }
-                if !self.opens {
-                    self.reset(entry, role)?;
-                }
+                self.reset(entry, role)?;
             }
         }
         Ok(slot::current(self.slot))
@@ -193,11 +194,15 @@ impl<A: Addresses, T: Tables> AtRisk<'_, A, T> {
     }
 }
 
-/// Whether flows of `service` may go to `destination`: it names a backend,
-/// and one of this service. The second half also makes a flow harmless whose
-/// tag is by accident that of another.
+/// Whether `destination` is of `service`. An entry of another one is that of
+/// a flow whose tag is by accident the same.
 #[inline(always)]
 fn belongs(destination: &Destination, service: &Service) -> bool {
-    destination.flags.get() & destination::LIVE != 0
-        && destination.service.get() == service.id.get()
+    destination.service.get() == service.id.get()
+}
+
+/// Whether flows may go there: it names a backend, and that is not out.
+#[inline(always)]
+fn is_in(destination: &Destination) -> bool {
+    destination.flags.get() & (destination::LIVE | destination::OUT) == destination::LIVE
 }

@@ -18,6 +18,15 @@ use xdp_prog::abi::{
 };
 use xdp_prog::tables::Tables;
 
+/// What fits one buffer of a test run on x86-64: a page less the headroom of
+/// XDP (256) and `struct skb_shared_info` (320).
+const ONE_BUFFER: usize = 3520;
+
+/// Since this release the rest of a longer frame goes into further buffers, 17
+/// pages at most (found on 6.18: 73,152 bytes are taken, one more is ENOMEM).
+/// That is more than the largest IP packet. The program sees the first buffer.
+const FURTHER_BUFFERS_SINCE: (u32, u32) = (5, 18);
+
 /// The shipped program with tables of its own.
 pub struct Kernel {
     loaded: Loaded,
@@ -35,11 +44,21 @@ impl Kernel {
     /// Loads it, and keeps this thread on `cpu`: counters are per CPU, and
     /// test runs run where they are asked for.
     pub fn load(cpu: usize) -> Self {
+        Self::with_epochs(cpu, None)
+    }
+
+    /// Loads it for a clock that always shows epoch 0.
+    pub fn without_time(cpu: usize) -> Self {
+        Self::with_epochs(cpu, Some(63))
+    }
+
+    fn with_epochs(cpu: usize, shift: Option<u32>) -> Self {
         stay_on(cpu);
         let spec = Spec::parse(EMBEDDED).expect("the embedded object");
         let all = datapath::Tables::create(&spec, Capacity::default())
             .expect("tables; this test needs root");
-        let maker = Maker::new(&spec, &all).expect("the clock");
+        let mut maker = Maker::new(&spec, &all).expect("the clock");
+        maker.epoch_shift = shift.unwrap_or(maker.epoch_shift);
         let loaded = maker.make(u32::from(PORT)).expect("the program");
 
         let devices = all.devices().expect("the device map");
@@ -59,6 +78,14 @@ impl Kernel {
     /// Looks at the rows of another CPU from now on.
     pub fn look_at(&mut self, cpu: usize) {
         self.tables.cpu = cpu;
+    }
+
+    /// Where the fragments of a packet go.
+    pub fn noted_fragment(&self, key: &FragmentKey) -> Option<u16> {
+        let map = self.tables.all.map(abi::FRAGMENTS).expect("the fragments");
+        let mut value = [0; 4];
+        let is_there = map_lookup(map, &bytes(key), &mut value).expect("to look it up");
+        is_there.then(|| u16::try_from(u32::from_ne_bytes(value)).expect("a destination"))
     }
 
     /// What the program does with a frame, or why the kernel does not give it
@@ -183,4 +210,17 @@ pub fn stay_on(cpu: usize) {
     let mut one = CpuSet::new();
     one.set(cpu).expect("a CPU");
     sched_setaffinity(Pid::from_raw(0), &one).expect("stay on one CPU");
+}
+
+/// The longest frame that this kernel takes for a test.
+pub fn longest() -> usize {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease");
+    let release = release.expect("the kernel's release");
+    let mut numbers = release.split('.').map_while(|n| n.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version < FURTHER_BUFFERS_SINCE {
+        ONE_BUFFER
+    } else {
+        usize::MAX
+    }
 }

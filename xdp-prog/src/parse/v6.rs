@@ -116,8 +116,11 @@ fn go_over(frame: &Frame, packet: &mut Packet<V6>) -> bool {
         return false;
     }
     if number == FRAGMENT && (header.is_later_fragment() || header.has_more()) {
-        packet.identification = header.identification.raw();
-        packet.fragmented = header.next;
+        // Of a fragment in a fragment, all have the outer header alone.
+        if packet.part == Part::Whole {
+            packet.identification = header.identification.raw();
+            packet.fragmented = header.next;
+        }
         packet.part = if header.is_later_fragment() {
             Part::Later
         } else {

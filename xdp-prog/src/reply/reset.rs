@@ -113,7 +113,9 @@ fn answer<F: Reply>(packet: &Packet<F>, segment: &Tcp) -> Tcp {
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "a length of 16 bits")]
 fn length<F: Reply>(packet: &Packet<F>, segment: &Tcp) -> u32 {
-    let headers = packet.headers + (segment.data_offset >> 4) as usize * 4;
+    // No header is shorter than its fixed part, whatever it says.
+    let words = (segment.data_offset >> 4).max(WORDS);
+    let headers = packet.headers + words as usize * 4;
     let data = packet.length.saturating_sub(headers) as u32;
     let is_set = |bit| (segment.flags & bit != 0) as u32;
     data + is_set(flag::SYN) + is_set(flag::FIN)

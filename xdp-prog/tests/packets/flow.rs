@@ -178,7 +178,8 @@ impl<'a> Packet<'a> {
                 if field & 0xfff9 != 0 {
                     let identification = header[4..8].try_into().expect("four bytes");
                     let identification = u32::from_le_bytes(identification);
-                    packet.fragment = Some(packet.key(identification, header[0]));
+                    let key = packet.key(identification, header[0]);
+                    packet.fragment.get_or_insert(key);
                 }
             }
             packet.protocol = header[0];

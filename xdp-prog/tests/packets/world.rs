@@ -63,14 +63,15 @@ const COPY: u32 = 1;
 
 /// Keys of the flow hash. Any would do; with these the fixtures' flows have
 /// the slots that their sentences say.
-const KEYS: [u64; 5] = [
+pub const KEYS: [u64; 5] = [
     0x243f_6a88_85a3_08d3,
     0x1319_8a2e_0370_7344,
     0xa409_3822_299f_31d0,
     0x082e_fa98_ec4e_6c89,
     0x4528_21e6_38d0_1377,
 ];
-const KEYS6: [u64; 4] = [
+/// And those that IPv6 takes in addition.
+pub const KEYS6: [u64; 4] = [
     0xbe54_66cf_34e9_0c6c,
     0xc0ac_29b7_c97c_50dd,
     0x3f84_d5b5_b547_0917,

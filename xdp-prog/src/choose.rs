@@ -163,7 +163,9 @@ impl<A: Addresses, T: Tables> AtRisk<'_, A, T> {
     }
 
     /// Where a packet goes whose flow has no entry: to the slot's former owner
-    /// as long as that is there.
+    /// as long as that is there. When that is out, the client is told; but not
+    /// where flows find no room, since a connection of the current owner has no
+    /// entry there either.
     #[inline(always)]
     fn without_entry(&self, role: Role) -> Result<u16, Outcome> {
         let previous = slot::previous(self.slot);
@@ -173,7 +175,9 @@ impl<A: Addresses, T: Tables> AtRisk<'_, A, T> {
                 if is_in(entry) {
                     return Ok(previous);
                 }
-                self.reset(entry, role)?;
+                if self.track.has_room() {
+                    self.reset(entry, role)?;
+                }
             }
         }
         Ok(slot::current(self.slot))

@@ -6,7 +6,7 @@ mod load;
 mod members;
 mod modes;
 mod privilege;
-mod settle;
+pub mod settle;
 mod state;
 mod stats;
 mod status;

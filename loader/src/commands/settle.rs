@@ -8,7 +8,7 @@ use crate::datapath::{Tables, clock};
 use crate::fault;
 use crate::model::placement::{Loaded, PlacedService, fate};
 use crate::model::sweep::{self, Clock, Flows, IDLE_MAX};
-use crate::model::{Affinity, Protocol};
+use crate::model::{Affinity, Protocol, ServiceAddress};
 use crate::sys::machine::ticks_per_second;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
@@ -33,36 +33,78 @@ pub fn run(arguments: &SettleArgs, output: &mut Output<'_>) -> Result<()> {
         .first()
         .map_or(0, |a| a.epoch_shift);
     let idle = epochs(arguments.idle, shift)?;
-    let untracked = untracked(tables, &loaded);
     let clock = Clock {
         now: clock::epoch(shift)?,
         idle,
     };
-    let (settled, left) = settle(tables, &loaded, clock, |service| {
-        let waits_for_window = service.manner.affinity != Affinity::Flow || is_udp(service);
-        let wait = if waits_for_window {
-            arguments.window
-        } else {
-            arguments.idle
-        };
-        let lately = untracked.get(&service.id).copied().unwrap_or(0);
-        loaded.now >= service.changed.max(lately).saturating_add(wait)
-    });
-    for service in &loaded.services {
-        if untracked.get(&service.id) == Some(&loaded.now)
-            && let Some(address) = service.addresses.first()
-        {
-            writeln!(
-                output.talk,
-                "dsrload: flows of service {address} found no room in the flow table since the last sweep: slots that have a former owner stay unsettled; load with more --flows"
-            )?;
-        }
+    let patience = Patience {
+        idle: arguments.idle,
+        window: arguments.window,
+    };
+    let swept = settle(tables, &loaded, clock, patience);
+    for address in swept.without_room {
+        writeln!(
+            output.talk,
+            "dsrload: flows of service {address} found no room in the flow table since the last sweep: slots that have a former owner stay unsettled; load with more --flows"
+        )?;
     }
     writeln!(
         output.answers,
-        "{settled} slots settled, {left} are still unsettled"
+        "{} slots settled, {} are still unsettled",
+        swept.settled, swept.left
     )?;
     Ok(())
+}
+
+/// For how many seconds silent flows are waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Where the first packet of a flow shows that it is the first.
+    pub idle: u64,
+    /// Where it does not: UDP, affinity.
+    pub window: u64,
+}
+
+impl Patience {
+    /// A service of TCP as well as UDP waits for its silent connections.
+    fn with(self, service: &PlacedService) -> u64 {
+        if service.manner.affinity != Affinity::Flow || is_udp(service) {
+            self.window
+        } else {
+            self.idle
+        }
+    }
+}
+
+/// What one sweep did.
+#[derive(Debug)]
+pub struct Swept {
+    /// Slots that are settled now, and were not.
+    pub settled: usize,
+    /// Slots that are not.
+    pub left: usize,
+    /// Services whose flows found no room since the last sweep.
+    pub without_room: Vec<ServiceAddress>,
+}
+
+/// Sweeps once. No packet may still be on its way that saw older slots than
+/// those which are `loaded`.
+#[must_use]
+pub fn settle(tables: &Tables, loaded: &Loaded, clock: Clock, patience: Patience) -> Swept {
+    let untracked = untracked(tables, loaded);
+    let lately = |service: &PlacedService| untracked.get(&service.id).copied().unwrap_or(0);
+    let (settled, left) = sweep_once(tables, loaded, clock, |service| {
+        let since = service.changed.max(lately(service));
+        loaded.now >= since.saturating_add(patience.with(service))
+    });
+    let crowded = loaded.services.iter().filter(|s| lately(s) == loaded.now);
+    Swept {
+        settled,
+        left,
+        without_room: crowded
+            .filter_map(|s| s.addresses.first().copied())
+            .collect(),
+    }
 }
 
 /// When flows of a service last found no room in the flow table, as far as
@@ -91,7 +133,6 @@ fn untracked(tables: &Tables, loaded: &Loaded) -> BTreeMap<u16, u64> {
     last
 }
 
-/// A service of TCP as well waits for its silent connections.
 fn is_udp(service: &PlacedService) -> bool {
     service
         .addresses
@@ -117,7 +158,7 @@ fn epochs(seconds: u64, shift: u32) -> Result<u8> {
 }
 
 /// Sweeps once; how many slots are settled now, and how many are not.
-fn settle(
+fn sweep_once(
     tables: &Tables,
     loaded: &Loaded,
     clock: Clock,

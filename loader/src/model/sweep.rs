@@ -15,7 +15,9 @@
 //!   settles. If it stayed, it would lie: packets in a settled slot leave no
 //!   trace, so a connection that takes up its addresses and ports while the slot
 //!   is settled would be sent to the old backend after the next change. For the
-//!   same reason every entry of a settled slot names its owner.
+//!   same reason every entry of a settled slot names its owner. Old ones go even
+//!   if the slot cannot settle: ages count modulo 256, and of several old entries
+//!   one would always look young.
 //!
 //! So no flow moves that was heard of within the shorter of both times: the
 //! window, and `idle - 1` epochs. An entry's epoch is older than its flow's last
@@ -110,7 +112,7 @@ pub fn sweep(
         destination,
     };
     // The first round finds the slots that cannot settle, and the second one
-    // forgets nothing there.
+    // forgets nothing there but what is old.
     sweeping.round(flows, |_, _| true);
     sweeping.round(flows, |place, entry| flows.forget(place, entry));
     let grounds = sweeping.grounds.values();
@@ -184,11 +186,15 @@ impl<D: Fn(u16) -> Option<(u16, Fate)>> Sweeping<'_, D> {
             let Some(is_held) = ground.is_held.get_mut(slot) else {
                 continue;
             };
-            if *is_held || current(ground.service.words[slot]) == entry.destination() {
+            let word = ground.service.words[slot];
+            if is_settled(word) || current(word) == entry.destination() {
                 continue;
             }
-            let is_needed = fate != Fate::Gone && self.clock.is_live(entry);
-            *is_held = is_needed || !forget(place, entry);
+            let is_old = !self.clock.is_live(entry);
+            if !*is_held || is_old {
+                let is_needed = fate != Fate::Gone && !is_old;
+                *is_held |= is_needed || !forget(place, entry);
+            }
         }
     }
 }

@@ -253,9 +253,9 @@ fn a_flow_of_another_backend_keeps_its_slot_unsettled() {
             // So that its client can be told.
             assert_eq!(settle(word, true, &[(epoch, 3)]), (word, vec![3]));
         }
-        // Nothing is forgotten there for nothing.
+        // Nothing is forgotten there for nothing, but for what is old.
         let entries = [(200, 2), (300, 4), (300, 2)];
-        assert_eq!(settle(word, true, &entries), (word, vec![2, 4, 2]));
+        assert_eq!(settle(word, true, &entries), (word, vec![4, 2]));
     }
 }
 
@@ -266,6 +266,24 @@ fn a_flow_that_was_silent_for_long_is_forgotten_before_its_slot_settles() {
         assert_eq!(settle(word, false, &[(200, number)]), (settled(1), vec![]));
         assert_eq!(settle(word, false, &[(60, number)]), (settled(1), vec![]));
     }
+}
+
+/// Ages count modulo 256: at any time one of these three looks young.
+#[test]
+fn old_entries_hold_no_slot_for_ever() {
+    let entry = |epoch| Cell::new(Entry::new(1, epoch, 2));
+    let flows = Still([0, 85, 170].map(entry).to_vec());
+    let service = Service {
+        id: 7,
+        words: &[unsettled(1, 0)],
+        is_window_over: true,
+    };
+    let sweeps = (0..8_u8).map(|n| {
+        let now = n.wrapping_mul(110);
+        sweep(&[service], &flows, Clock { now, idle: 100 }, destination)
+    });
+    let settled = sweeps.flatten().next();
+    assert_eq!(settled.map(|change| change.word), Some(super::settled(1)));
 }
 
 #[test]

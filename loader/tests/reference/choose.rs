@@ -140,7 +140,11 @@ impl World {
             Some((destination, _)) => Some(destination),
             None => Self::owner_of_unknown(slot),
         };
-        let is_told = owner.is_some_and(|owner| self.state(owner) == State::OutTold);
+        // Without room, flows of the present owner are not known either.
+        let is_its_own = known.is_some()
+            || self.flows.room(hash, IDLE).is_some()
+            || self.errs(Fault::FullTellsAll);
+        let is_told = is_its_own && owner.is_some_and(|one| self.state(one) == State::OutTold);
         if is_told && !opens && own.flow.protocol == TCP {
             return Choice::Reset;
         }

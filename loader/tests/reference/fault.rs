@@ -22,6 +22,8 @@ pub enum Fault {
     LiveEntryMakesRoom,
     /// A new flow without room goes to the slot's present owner.
     FullGoesToCurrent,
+    /// Clients are told of a dead backend though their flows found no room.
+    FullTellsAll,
     /// The first tag is no tag.
     VlanIsIgnored,
     /// Ports are read twenty bytes into an IPv4 packet.
@@ -68,7 +70,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::NoSynOpens,
         Self::SynAckOpens,
         Self::NoPortIsReused,
@@ -78,6 +80,7 @@ impl Fault {
         Self::ForeignEntryIsFollowed,
         Self::LiveEntryMakesRoom,
         Self::FullGoesToCurrent,
+        Self::FullTellsAll,
         Self::VlanIsIgnored,
         Self::PortsAtFixedOffset,
         Self::PaddingBelongs,

@@ -60,12 +60,10 @@ impl FlowTable {
             .find(|entry| entry.tag == hash.tag())
     }
 
-    /// Enters a flow: in its own place, else in a free one, else in that of the
-    /// flow that was idle longest, and for long enough. `false` if there is no
-    /// room.
-    pub fn enter(&mut self, hash: Hash, destination: u16, idle: u8) -> bool {
-        let number = hash.bucket(self.buckets);
-        let bucket = self.bucket(number);
+    /// Where a flow would be entered: in its own place, else in a free one, else
+    /// in that of the flow that was idle longest, and for long enough.
+    pub fn room(&self, hash: Hash, idle: u8) -> Option<usize> {
+        let bucket = self.bucket(hash.bucket(self.buckets));
         let own = |place: &usize| bucket[*place].is_some_and(|entry| entry.tag == hash.tag());
         let free = |place: &usize| bucket[*place].is_none();
         let age = |place: usize| bucket[place].map_or(0, |entry| self.age(&entry));
@@ -80,16 +78,23 @@ impl FlowTable {
                 }
             }))
         };
-        let place = Self::order(hash)
+        Self::order(hash)
             .find(own)
             .or_else(|| Self::order(hash).find(free))
-            .or_else(oldest);
-        let Some(place) = place else { return false };
+            .or_else(oldest)
+    }
+
+    /// Enters a flow. `false` if there is no room.
+    pub fn enter(&mut self, hash: Hash, destination: u16, idle: u8) -> bool {
+        let Some(place) = self.room(hash, idle) else {
+            return false;
+        };
         let entry = Entry {
             tag: hash.tag(),
             epoch: self.now,
             destination,
         };
+        let number = hash.bucket(self.buckets);
         self.all.entry(number).or_default()[place] = Some(entry);
         true
     }

@@ -112,6 +112,13 @@ impl<'a> Track<'a> {
         claim > 0 && self.put(best, self.entry(best), destination)
     }
 
+    /// Whether [`enter`](Self::enter) finds room.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        (0..FLOWS_PER_BUCKET).any(|place| self.claim(self.entry(place)) > 0)
+    }
+
     /// How much this flow may claim the place of `entry`.
     #[inline(always)]
     fn claim(&self, entry: Entry) -> u32 {

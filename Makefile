@@ -24,7 +24,7 @@ test: ## lints, and all tests (root: most of them use network namespaces)
 	@$(NEED) cc=gcc,libc6-dev git=git nginx=nginx-core curl=curl ip=iproute2 ethtool=ethtool bpftool=bpftool ping=iputils-ping traceroute=traceroute
 	@sh build-support/test.sh
 
-prove: ## the long run: 5,000,000 packets against the reference (root)
+prove: ## the long run: 5,000,000 packets, 10,000 sequences of changes (root)
 	@$(NEED) cc=gcc,libc6-dev
 	@cargo run --release --quiet --locked --example prove -- $(PACKETS) $(SEQUENCES)
 

@@ -1,12 +1,16 @@
 //! `make prove`: the long run of the comparisons that `make test` runs short.
 //! Packets of all classes go through the reference, the host build and the
-//! shipped object, in a world that changes; they have to agree.
+//! shipped object, in a world that changes; they have to agree. Then sequences of
+//! changes are played with connections that must not break.
 //!
 //! `prove [PACKETS [SEQUENCES [SEED]]]`, as root. The seed may also stand in
-//! `DSR_PROVE_SEED`. Exit code 1 if anything differs.
+//! `DSR_PROVE_SEED`. Exit code 1 if anything differs, or breaks.
 
 #![allow(clippy::expect_used, reason = "a test says what it expects")]
 
+#[allow(dead_code, reason = "the tests take more of it")]
+#[path = "../tests/connections/mod.rs"]
+mod connections;
 #[allow(dead_code, reason = "the tests take more of it")]
 #[path = "../../xdp-prog/tests/packets/mod.rs"]
 mod packets;
@@ -30,7 +34,7 @@ use subject::{Kernel, cpus, longest};
 
 /// How much is run unless it is said otherwise.
 const PACKETS: usize = 5_000_000;
-const SEQUENCES: usize = 100_000;
+const SEQUENCES: usize = 10_000;
 const SEED: u64 = 1;
 
 /// What was asked for.
@@ -84,14 +88,17 @@ fn number(text: &str) -> Result<u64, String> {
 fn prove(asked: &Asked, out: &mut impl Write) -> io::Result<bool> {
     writeln!(out, "seed {}", asked.seed)?;
     let packets = packets(asked, out)?;
-    let (sequences, broken) = sequences(asked);
+    let connections = connections::run(asked.sequences, asked.seed);
+    writeln!(out, "{connections}")?;
     writeln!(
         out,
-        "prove: {} packets, {} differences; {sequences} sequences, {broken} broken connections",
+        "prove: {} packets, {} differences; {} sequences, {} broken connections",
         packets.packets,
-        packets.differences.len()
+        packets.differences.len(),
+        connections.sequences,
+        connections.broken
     )?;
-    Ok(packets.differences.is_empty() && broken == 0)
+    Ok(packets.differences.is_empty() && connections.broken == 0)
 }
 
 /// Packets against the reference.
@@ -111,12 +118,4 @@ fn packets(asked: &Asked, out: &mut impl Write) -> io::Result<Summary> {
         writeln!(out, "{difference}")?;
     }
     Ok(summary)
-}
-
-/// Sequences of changes against connections: how many, and how many
-/// connections they broke.
-fn sequences(asked: &Asked) -> (usize, usize) {
-    // HERE: `connections::run(asked.sequences, asked.seed)` joins.
-    let _ = asked.sequences;
-    (0, 0)
 }

@@ -58,6 +58,13 @@ fn mistakes_on_the_command_line_are_exit_code_2() {
     );
     refuse("nosuch0 -r 10.0.0.3", 2, &["10.0.0.3", "-t"]);
     refuse("nosuch0 --unload --mode skb", 2, &["--unload"]);
+    for verb in ["add", "del"] {
+        refuse(
+            &format!("{verb} -t 192.0.2.1:80,192.0.2.2:80 -r 10.0.0.3"),
+            2,
+            &["one of its addresses"],
+        );
+    }
     refuse("trace-pipe nosuch0 perhaps", 2, &["perhaps"]);
     refuse("nosuch0 --nosuch", 2, &["--nosuch"]);
 }

@@ -48,8 +48,23 @@ fn mistakes_on_the_command_line_are_exit_code_2() {
         2,
         &["02:zz", "MAC"],
     );
+    for vip in ["127.0.0.1", "[::1]", "224.0.0.1", "255.255.255.255"] {
+        refuse(&format!("nosuch0 -t {vip}:80"), 2, &["one host"]);
+    }
+    refuse(
+        "nosuch0 -t [::ffff:192.0.2.1]:80 -r 2001:db8::3",
+        2,
+        &["write 192.0.2.1"],
+    );
     refuse("nosuch0 -r 10.0.0.3", 2, &["10.0.0.3", "-t"]);
     refuse("nosuch0 --unload --mode skb", 2, &["--unload"]);
+    for verb in ["add", "del"] {
+        refuse(
+            &format!("{verb} -t 192.0.2.1:80,192.0.2.2:80 -r 10.0.0.3"),
+            2,
+            &["one of its addresses"],
+        );
+    }
     refuse("trace-pipe nosuch0 perhaps", 2, &["perhaps"]);
     refuse("nosuch0 --nosuch", 2, &["--nosuch"]);
 }

@@ -120,8 +120,11 @@ fn one(arguments: &MemberArgs) -> Result<(Service, ServiceAddress)> {
             "how a service treats its flows is said when it is loaded, not here"
         ));
     }
-    match service.addresses.first() {
-        Some(&address) => Ok((service.clone(), address)),
-        None => Err(fault!(Usage, "name one service by -t or -u")),
+    match *service.addresses {
+        [address] => Ok((service.clone(), address)),
+        _ => Err(fault!(
+            Usage,
+            "name the service by one of its addresses, whatever others it has"
+        )),
     }
 }

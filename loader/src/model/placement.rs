@@ -13,6 +13,7 @@ use super::slots::{Fate, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
+use xdp_prog::abi::limits;
 use xdp_prog::abi::state::{destination, service, service_key};
 use xdp_prog::select::index::{self, Index, Key};
 
@@ -155,6 +156,12 @@ pub struct Placement {
 ///
 /// A sentence: there is no room for the slots or the destinations.
 pub fn place(loaded: &Loaded, wanted: &Wanted) -> Result<Placement, String> {
+    // Number 0 names none.
+    let limit = limits::DESTINATIONS - 1;
+    let backends: usize = wanted.services.iter().map(|s| s.backends.len()).sum();
+    if backends > limit as usize {
+        return Err(format!("{backends} backends: one balancer holds {limit}"));
+    }
     let mut placing = Placing::new(loaded, wanted);
     for service in &wanted.services {
         placing.place(service)?;

@@ -3,7 +3,6 @@
 use super::*;
 use crate::model::{Policy, Tracking};
 use std::net::Ipv4Addr;
-use xdp_prog::abi::limits;
 use xdp_prog::abi::state::{service as flag, slot};
 
 fn address(port: u16) -> ServiceAddress {
@@ -224,6 +223,24 @@ fn a_number_that_a_flow_names_is_not_given_to_another_backend() {
     };
     assert_ne!(third(&[gone]), gone);
     assert_eq!(third(&[]), gone);
+}
+
+#[test]
+fn more_backends_than_numbers_are_refused_with_the_limit() {
+    let mut full = service(80, &[3]);
+    let last = limits::DESTINATIONS - 1;
+    full.backends = (1..=last)
+        .map(|number| {
+            let mut backend = full.backends[0].clone();
+            backend.route.address = IpAddr::V4(Ipv4Addr::from_bits(0x0a01_0000 + number));
+            backend
+        })
+        .collect();
+    let refusal = place(&nothing(), &wanted(&[full, service(443, &[9])])).err();
+    assert_eq!(
+        refusal.as_deref(),
+        Some("8192 backends: one balancer holds 8191")
+    );
 }
 
 #[test]

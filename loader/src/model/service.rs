@@ -126,8 +126,15 @@ fn parse_address(text: &str) -> Result<IpAddr, String> {
         .parse()
         .map_err(|_| format!("'{text}' is not an IP address such as 192.0.2.10 or 2001:db8::10"))?;
     let is_broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
-    if address.is_unspecified() || address.is_multicast() || is_broadcast {
+    let is_of_one = !address.is_unspecified() && !address.is_multicast() && !address.is_loopback();
+    if is_broadcast || !is_of_one {
         return Err(format!("{address} is not the address of one host"));
+    }
+    // The tables hold IPv4 addresses in this form: it would be the same service.
+    if let IpAddr::V6(v6) = address
+        && let Some(v4) = v6.to_ipv4_mapped()
+    {
+        return Err(format!("{address} is an IPv4 address: write {v4}"));
     }
     Ok(address)
 }

@@ -5,8 +5,8 @@
 //! |-------|------------------------------------------------------------------|
 //! | 1     | the epoch that the clock shows                                   |
 //! | 1     | epochs that pass after each packet                               |
-//! | 1     | a destination's number (6 bits), and what became of it (2 bits)  |
-//! | 1     | how often all packets come, less one (2 bits); whether frames can be cut (1 bit) |
+//! | 1     | the number of a destination that something befell                |
+//! | 1     | how often all packets come, less one (2 bits); whether frames can be cut (1); what befell the destination (2) |
 //! | 2     | length of a frame, big-endian                                    |
 //! | ...   | the frame; further lengths and frames follow                     |
 //!
@@ -30,8 +30,8 @@ const HEAD: usize = 4;
 /// A flow table so small that it is soon full.
 const BUCKETS: u32 = 16;
 
-/// Destinations have numbers below 64 here.
-const DESTINATION_BITS: u32 = 6;
+/// As many destinations as the world has, and some that nothing may go to.
+const DESTINATION_BITS: u32 = (LAST_DESTINATION + 8).next_power_of_two().ilog2();
 
 /// Bytes on each side of a frame: more than a header could stick out of it.
 const MARGIN: usize = 1024;
@@ -67,11 +67,11 @@ impl Bench {
     /// not counted once, or if what is around a frame made a difference.
     pub fn run(&self, input: &[u8]) -> usize {
         let at = |place: usize| input.get(place).copied().unwrap_or(0);
-        let [mut epoch, gap, fate, manner] = [at(0), at(1), at(2), at(3)];
+        let [mut epoch, gap, number, manner] = [at(0), at(1), at(2), at(3)];
         for host in &self.0 {
             forget(host.tables());
             host.tables().forget_fragments();
-            befall(host, fate);
+            befall(host, number.into(), manner >> 3);
         }
         let frames = frames(input.get(HEAD..).unwrap_or_default());
         let rounds = usize::from(manner & 3) + 1;
@@ -116,15 +116,14 @@ impl Bench {
 
 /// What becomes of a destination before the packets come: it goes out, and
 /// perhaps its clients are told; it is given up; it comes back.
-fn befall(host: &Host, fate: u8) {
+fn befall(host: &Host, number: u16, fate: u8) {
     let flags = |number| &host.tables().destination(number).flags;
     for number in 1..=LAST_DESTINATION {
         let (.., usual) = destination(number);
         flags(number).set(usual);
     }
-    let number = u16::from(fate & 0x3f);
     if (1..=LAST_DESTINATION).contains(&number) {
-        flags(number).set(match fate >> 6 {
+        flags(number).set(match fate & 3 {
             0 => flag::LIVE | flag::OUT,
             1 => flag::LIVE | flag::OUT | flag::RESET,
             2 => 0,

@@ -267,6 +267,21 @@ fn clients_on_a_list_of_those_who_are_not_served_get_no_answer() {
     only_the_first_are_served(&lab, &dsrload, [CLIENT, CLIENT6], others);
 }
 
+/// The tables hold IPv4 among IPv6.
+#[test]
+fn a_list_of_all_ipv6_clients_says_nothing_of_ipv4() {
+    let [a, _] = BACKENDS;
+    let (lab, dsrload) = loaded(&format!("-t {VIP}:80 -r {a} --deny ::/0"));
+    assert_eq!(answers(&lab.client, VIP, 3), [A; 3]);
+    dsrload
+        .run(&format!("eth0 --seed lab -t {VIP}:80 -r {a} --allow ::/0"))
+        .exits(0);
+    let url = format!("http://{VIP}/");
+    let fetched = curl(&lab.client, &["--connect-timeout", "1", &url]);
+    assert_eq!(fetched.code, 28, "{fetched:?}");
+    assert!(dsrload.stats().outcome("source_denied") > 0);
+}
+
 /// Even if it is allowed by itself, too.
 #[test]
 fn a_client_on_both_lists_is_not_served() {

@@ -92,7 +92,7 @@ pub fn is_denied<A: Addresses, T: Tables>(tables: &T, flow: &Flow<A>, service: &
 fn is_listed_out<T: Tables>(tables: &T, service: &Service, high: u64, low: u64) -> bool {
     let key = SourceKey::of_address(service.sources.get(), [high, low]);
     match tables.source(&key) {
-        Some(found) => found != source::ALLOWED,
+        Some(found) => found & source::DENIED != 0,
         None => service.flags.get() & service::SOURCES_CLOSED != 0,
     }
 }

@@ -4,12 +4,12 @@
 
 use super::tables::Tables;
 use super::write::grace;
-use crate::model::Prefix;
 use crate::model::placement::PlacedService;
+use crate::model::{Manner, Prefix};
 use crate::sys::bpf::{BPF_ANY, MapFd, map_delete, map_lookup, map_next_key, map_update};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use xdp_prog::abi::key::source;
 use xdp_prog::abi::{self, limits};
 
@@ -40,12 +40,29 @@ fn parse(key: &Key) -> Option<(u16, Prefix)> {
     Some((u16::try_from(u32::from_ne_bytes(*list)).ok()?, prefix))
 }
 
+/// All of IPv4, which stands among the IPv6 addresses in the trie.
+const IPV4: Prefix = Prefix {
+    address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    length: 0,
+};
+
 /// What the trie is to hold for these services. A prefix that is allowed inside
 /// one that is denied is denied: the longest match must not bring it back.
 fn entries(services: &[PlacedService]) -> BTreeMap<Key, u32> {
     let mut entries = BTreeMap::new();
     for service in services {
-        let denied = &service.manner.deny;
+        let Manner { allow, deny, .. } = &service.manner;
+        // `::/0` and its like are about IPv6, and do not speak for IPv4.
+        let mut all = allow.iter().chain(deny);
+        if all.any(|prefix| prefix.address.is_ipv6() && prefix.contains(&IPV4)) {
+            let unlisted = if allow.is_empty() {
+                source::ALLOWED
+            } else {
+                source::DENIED
+            };
+            entries.insert(key(service.sources, &IPV4), unlisted | source::IMPLIED);
+        }
+        let denied = deny;
         for prefix in &service.manner.allow {
             if !denied.iter().any(|d| d.contains(prefix)) {
                 entries.insert(key(service.sources, prefix), source::ALLOWED);
@@ -71,7 +88,8 @@ impl Tables {
                 let (allow, deny) = lists.entry(list).or_default();
                 match u32::from_ne_bytes(value) {
                     source::ALLOWED => allow.push(prefix),
-                    _ => deny.push(prefix),
+                    source::DENIED => deny.push(prefix),
+                    _ => {}
                 }
             }
         }
@@ -126,6 +144,38 @@ fn keys(map: &MapFd) -> Result<BTreeSet<Key>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn list(allow: &[&str], deny: &[&str]) -> BTreeMap<Key, u32> {
+        let prefixes = |texts: &[&str]| texts.iter().map(|t| t.parse().expect(t)).collect();
+        let service = PlacedService {
+            addresses: Vec::new(),
+            manner: Manner {
+                allow: prefixes(allow),
+                deny: prefixes(deny),
+                ..Manner::default()
+            },
+            id: 1,
+            sources: 7,
+            slots: 0..1,
+            changed: 0,
+        };
+        entries(&[service])
+    }
+
+    #[test]
+    fn a_prefix_of_all_ipv6_does_not_speak_for_ipv4() {
+        let of_ipv4 = |entries: BTreeMap<Key, u32>| entries.get(&key(7, &IPV4)).copied();
+        let implied = |value| Some(value | source::IMPLIED);
+        assert_eq!(of_ipv4(list(&[], &["::/0"])), implied(source::ALLOWED));
+        assert_eq!(of_ipv4(list(&["::/0"], &[])), implied(source::DENIED));
+        assert_eq!(of_ipv4(list(&["::/8"], &["::/0"])), implied(source::DENIED));
+        // Where IPv4 is listed, that counts; where nothing speaks for it, nothing is needed.
+        assert_eq!(
+            of_ipv4(list(&["0.0.0.0/0", "::/0"], &[])),
+            Some(source::ALLOWED)
+        );
+        assert_eq!(of_ipv4(list(&["2001:db8::/32"], &["10.0.0.0/8"])), None);
+    }
 
     #[test]
     fn a_key_is_written_and_read_alike() {

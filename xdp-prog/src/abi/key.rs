@@ -73,4 +73,7 @@ pub mod source {
     pub const ALLOWED: u32 = 1;
     /// It is not.
     pub const DENIED: u32 = 2;
+    /// In addition: nobody listed it. It keeps a short prefix of IPv6, in which
+    /// all of IPv4 lies as it stands in the tables, from deciding for IPv4.
+    pub const IMPLIED: u32 = 4;
 }

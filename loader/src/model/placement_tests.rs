@@ -231,7 +231,7 @@ fn more_backends_than_numbers_are_refused_with_the_limit() {
     let last = limits::DESTINATIONS - 1;
     full.backends = (1..=last)
         .map(|number| {
-            let mut backend = full.backends[0].clone();
+            let mut backend = full.backends[0];
             backend.route.address = IpAddr::V4(Ipv4Addr::from_bits(0x0a01_0000 + number));
             backend
         })

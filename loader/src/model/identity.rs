@@ -1,5 +1,5 @@
-//! What a backend of a service is called in hashes: the same on every balancer,
-//! whatever the order of the config.
+//! What a service, and a backend of it, is called in hashes: the same on every
+//! balancer, whatever the order of the config.
 
 use super::ServiceAddress;
 use super::maglev::Candidate;
@@ -9,17 +9,28 @@ use std::net::IpAddr;
 /// The candidate for the slots of the service with this first address.
 #[must_use]
 pub fn candidate(service: Option<&ServiceAddress>, backend: IpAddr, weight: u16) -> Candidate {
-    let mut name = 0;
-    if let Some(service) = service {
-        let [high, low] = address_words(service.vip);
-        let rest = u64::from(service.port) << 8 | u64::from(service.protocol.number());
-        name = mix(mix(mix(high) ^ low) ^ rest);
-    }
     let [high, low] = address_words(backend);
     Candidate {
-        name: mix(mix(name ^ high) ^ low),
+        name: mix(mix(name(service) ^ high) ^ low),
         weight: u32::from(weight),
     }
+}
+
+/// The number that the service with this first address takes if nobody has it,
+/// not 0. It is in the hash of clients that have an affinity, so it must be the
+/// same on every balancer. Two services of a full table want the same one now
+/// and then; then the order in which they were loaded decides.
+#[must_use]
+pub fn number(service: Option<&ServiceAddress>) -> u16 {
+    let [_, _, _, _, _, _, low, high] = name(service).to_le_bytes();
+    u16::from_le_bytes([low, high]).max(1)
+}
+
+fn name(service: Option<&ServiceAddress>) -> u64 {
+    let Some(service) = service else { return 0 };
+    let [high, low] = address_words(service.vip);
+    let rest = u64::from(service.port) << 8 | u64::from(service.protocol.number());
+    mix(mix(mix(high) ^ low) ^ rest)
 }
 
 /// `splitmix64`'s finisher (Steele, Lea, Flood, 2014).

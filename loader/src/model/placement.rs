@@ -163,7 +163,11 @@ pub fn place(loaded: &Loaded, wanted: &Wanted) -> Result<Placement, String> {
         return Err(format!("{backends} backends: one balancer holds {limit}"));
     }
     let mut placing = Placing::new(loaded, wanted);
-    for service in &wanted.services {
+    // In an order of their own: where two want the same number, the same one
+    // gets it whatever the order of the config.
+    let mut services: Vec<&WantedService> = wanted.services.iter().collect();
+    services.sort_by_key(|service| service.addresses.iter().min());
+    for service in services {
         placing.place(service)?;
     }
     let entries = entries(&placing.services, wanted);

@@ -65,3 +65,28 @@ fn another_affinity_is_refused_since_it_would_move_every_connection() {
     let refused = place(&loaded, &wanted(&[other])).expect_err("it would move flows");
     assert!(refused.contains("affinity"), "{refused}");
 }
+
+/// The number of a service is in the hash of its clients that have an affinity.
+#[test]
+fn the_numbers_of_services_do_not_depend_on_the_order_of_the_config() {
+    let ports: Vec<u16> = (1..=500).collect();
+    let placed = |ports: &[u16]| {
+        let services: Vec<_> = ports.iter().map(|&port| service(port, &[3])).collect();
+        let mut config = wanted(&services);
+        config.slots = 256;
+        let placement = place(&nothing(), &config).expect("room");
+        let numbers = placement.services.into_iter().map(|s| (s.addresses, s.id));
+        numbers.collect::<BTreeMap<_, _>>()
+    };
+    let reversed: Vec<u16> = ports.iter().rev().copied().collect();
+    let numbers = placed(&ports);
+    assert_eq!(numbers, placed(&reversed));
+    let different: BTreeSet<u16> = numbers.values().copied().collect();
+    assert_eq!(different.len(), ports.len());
+    // Few of them want a number that another one has.
+    let alone = ports.iter().filter(|&&port| {
+        let (addresses, id) = placed(&[port]).pop_first().expect("one");
+        numbers[&addresses] == id
+    });
+    assert!(alone.count() > 490);
+}

@@ -1,6 +1,6 @@
 //! The numbers and slots that services and backends are given.
 
-use super::identity::candidate;
+use super::identity::{candidate, number};
 use super::placement::{
     Loaded, PlacedDestination, PlacedService, Wanted, WantedService, fate, flags,
 };
@@ -83,7 +83,11 @@ impl<'a> Placing<'a> {
         });
         let id = match before {
             Some(before) => before.id,
-            None => free(&mut self.ids, 1..=u16::MAX).ok_or("too many services")?,
+            None => {
+                let first = number(wanted.addresses.iter().min());
+                let numbers = (first..=u16::MAX).chain(1..first);
+                free(&mut self.ids, numbers).ok_or("too many services")?
+            }
         };
         if let Some(before) = before {
             self.compare(before, wanted)?;
@@ -265,9 +269,9 @@ impl<'a> Placing<'a> {
     }
 }
 
-/// Takes the lowest number that is not taken.
-fn free(taken: &mut BTreeSet<u16>, mut range: std::ops::RangeInclusive<u16>) -> Option<u16> {
-    let number = range.find(|n| !taken.contains(n))?;
+/// Takes the first of these numbers that is not taken.
+fn free(taken: &mut BTreeSet<u16>, mut numbers: impl Iterator<Item = u16>) -> Option<u16> {
+    let number = numbers.find(|n| !taken.contains(n))?;
     taken.insert(number);
     Some(number)
 }

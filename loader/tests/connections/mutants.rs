@@ -30,14 +30,14 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the former owner of a slot is forgotten",
         file: CHOOSE,
-        from: "if is_in {",
-        to: "if is_in && false {",
+        from: "if is_in(entry) {",
+        to: "if is_in(entry) && false {",
     },
     Mutant {
         name: "new connections go to the former owner",
         file: CHOOSE,
-        from: "let wanted = if opens { self.wanted() } else { without };",
-        to: "let wanted = if opens && self.wanted() == 0 { 0 } else { without };",
+        from: "let wanted = if is_anew {",
+        to: "let wanted = if is_anew && self.wanted() == 0 {",
     },
     Mutant {
         name: "flows at risk are not entered",
@@ -48,25 +48,25 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "an entry of a backend that is out still counts",
         file: CHOOSE,
-        from: "if entry.flags.get() & destination::OUT != 0 {",
-        to: "if entry.flags.get() & destination::OUT != 0 && false {",
+        from: "& (destination::LIVE | destination::OUT) == destination::LIVE",
+        to: "& destination::LIVE != 0",
     },
     Mutant {
         name: "an entry of a backend that was removed still counts",
         file: CHOOSE,
-        from: "destination.flags.get() & destination::LIVE != 0",
-        to: "destination.flags.get() != u16::MAX",
+        from: "& (destination::LIVE | destination::OUT) == destination::LIVE",
+        to: "& destination::OUT == 0",
     },
     Mutant {
         name: "a SYN sent again is balanced anew",
         file: CHOOSE,
-        from: "} else if !(opens && self.track.is_stale(&known)) {",
-        to: "} else if !opens {",
+        from: "} else if !(self.opens && self.track.is_stale(&known)) {",
+        to: "} else if !self.opens {",
     },
     Mutant {
         name: "a port used again keeps its old backend",
         file: CHOOSE,
-        from: "} else if !(opens && self.track.is_stale(&known)) {",
+        from: "} else if !(self.opens && self.track.is_stale(&known)) {",
         to: "} else {",
     },
     Mutant {
@@ -96,8 +96,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "without room connections of a new owner are reset",
         file: CHOOSE,
-        from: "if !self.opens && self.track.has_room() {",
-        to: "if !self.opens {",
+        from: "if self.track.has_room() {",
+        to: "if true {",
     },
     Mutant {
         name: "flows without room are not counted",

@@ -39,7 +39,9 @@ fn drop_unwind_tables() -> Result<()> {
     println!("cargo::rerun-if-changed={}", script.display());
     if var_os("PROFILE").is_some_and(|profile| profile == "release") {
         let script = script.display();
-        println!("cargo::rustc-link-arg-bins=-Wl,-T,{script},--no-eh-frame-hdr");
+        println!(
+            "cargo::rustc-link-arg-bins=-Wl,-T,{script},--no-eh-frame-hdr,-z,pack-relative-relocs"
+        );
     }
     Ok(())
 }

@@ -80,7 +80,8 @@ fn relax_atomics(module: &Module) {
 }
 
 /// What has a section of its own is for the loader (programs, maps, tables,
-/// the licence); everything else exists only as far as these use it.
+/// the licence), or a function that the verifier looks at alone (`.text`);
+/// everything else exists only as far as these use it.
 fn hide_symbols(module: &Module) {
     for function in module.functions() {
         if !function.is_declaration() && function.section().is_none() {

@@ -1,9 +1,13 @@
 //! The command line, as typed. What it means is checked later; here text
 //! becomes values or is refused with an example.
 
+mod backend;
+mod decap;
 mod service;
 
+pub use backend::{CheckArgs, OnBackend, SetupArgs, UndoArgs};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+pub use decap::DecapArgs;
 pub use service::ServiceArgs;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -27,6 +31,7 @@ Examples:
   dsrload eth0 --mode skb
   dsrload eth0 -t 192.0.2.10:80 -r 10.0.0.3,10.0.0.4 -u 192.0.2.10:53 -r 10.0.0.5
   dsrload eth0 -t [2001:db8::10]:443 -r 2001:db8::3 -w 3 -r 2001:db8::4 -w 1
+  dsrload eth0 eth1 -t 192.0.2.10:80 --forward ipip -r 10.1.0.3,10.2.0.4
   dsrload drain 192.0.2.10:80/10.0.0.3
   dsrload --unload eth0
 
@@ -74,6 +79,10 @@ pub enum Command {
     /// the flow table.
     #[command(after_help = "Example:\n  dsrload settle --idle 600")]
     Settle(SettleArgs),
+    /// Asks the kernel's routes and neighbours again for every backend, and
+    /// changes what differs: MACs, interfaces, sources and MTUs of tunnels.
+    #[command(after_help = "Example:\n  dsrload refresh --follow")]
+    Refresh(RefreshArgs),
     /// Shows each packet for a VIP in the kernel's trace pipe, or stops that.
     /// It costs far more than the balancing: for a lab, not for a load.
     #[command(after_help = "\
@@ -81,6 +90,19 @@ Example:
   dsrload trace-pipe eth0 on
   cat /sys/kernel/debug/tracing/trace_pipe")]
     TracePipe(TracePipeArgs),
+    /// Ends the tunnels of balancers, on a backend: what comes through them goes
+    /// to the VIPs of this host, and the MSS of what leaves is clamped.
+    #[command(after_help = "\
+Example:
+  dsrload decap eth0 --allow 192.0.2.1,192.0.2.2
+  dsrload --unload eth0")]
+    Decap(DecapArgs),
+    /// On a backend: puts VIPs on lo, checks that all is well, takes it back.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  dsrload backend setup 192.0.2.10\n  dsrload backend check 192.0.2.10"
+    )]
+    Backend(OnBackend),
 }
 
 /// Arguments of loading and unloading.
@@ -172,6 +194,18 @@ pub struct SettleArgs {
     /// The balancer that has this interface, if there are several.
     #[arg(long, value_name = "IFACE")]
     pub interface: Option<String>,
+}
+
+/// Arguments of `refresh`.
+#[derive(Args, Debug)]
+pub struct RefreshArgs {
+    /// The balancer that has this interface, if there are several.
+    #[arg(long, value_name = "IFACE")]
+    pub interface: Option<String>,
+    /// Stays, and changes what differs as soon as the kernel knows it, until a
+    /// signal ends it.
+    #[arg(long)]
+    pub follow: bool,
 }
 
 /// Arguments of `trace-pipe`.

@@ -57,6 +57,12 @@ fn mistakes_on_the_command_line_are_exit_code_2() {
         &["write 192.0.2.1"],
     );
     refuse("nosuch0 -r 10.0.0.3", 2, &["10.0.0.3", "-t"]);
+    refuse(
+        "nosuch0 -t 192.0.2.1:80 --forward gre -r 10.0.0.3",
+        2,
+        &["gre", "gue:PORT"],
+    );
+    refuse("nosuch0 --forward ipip", 2, &["--forward ipip", "-t"]);
     refuse("nosuch0 --unload --mode skb", 2, &["--unload"]);
     for verb in ["add", "del"] {
         refuse(
@@ -67,6 +73,17 @@ fn mistakes_on_the_command_line_are_exit_code_2() {
     }
     refuse("trace-pipe nosuch0 perhaps", 2, &["perhaps"]);
     refuse("nosuch0 --nosuch", 2, &["--nosuch"]);
+    refuse(
+        "backend setup 192.0.2.0/24",
+        2,
+        &["192.0.2.0/24", "IP address"],
+    );
+    refuse("backend check ff02::1", 2, &["ff02::1", "multicast"]);
+    refuse(
+        "backend undo 192.0.2.10 192.0.2.10",
+        2,
+        &["192.0.2.10", "given twice"],
+    );
 }
 
 #[test]
@@ -80,6 +97,21 @@ fn services_that_cannot_be_are_exit_code_3_and_all_faults_are_named() {
         "nosuch0 -t 192.0.2.1:80",
         3,
         &["192.0.2.1:80/tcp", "no backend"],
+    );
+    refuse(
+        "nosuch0 -t 192.0.2.1:80 -r 2001:db8::3",
+        3,
+        &["2001:db8::3", "IP version", "--forward ipip"],
+    );
+    refuse(
+        "nosuch0 -t 192.0.2.1:80 --forward ipip --source 10.0.0.1,10.0.0.2 -r 10.0.0.3",
+        3,
+        &["two outer sources"],
+    );
+    refuse(
+        "nosuch0 -t 192.0.2.1:80 --source 10.0.0.1 -r 10.0.0.3",
+        3,
+        &["--source 10.0.0.1", "used by no tunnel"],
     );
 }
 
@@ -108,7 +140,10 @@ fn help_and_version_go_to_standard_output_and_succeed() {
         "--version",
         "status --help",
         "stats --help",
+        "refresh --help",
         "trace-pipe --help",
+        "backend --help",
+        "backend setup --help",
     ] {
         let output = dsrload(line);
         assert!(output.status.success(), "dsrload {line}");

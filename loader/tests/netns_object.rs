@@ -56,11 +56,16 @@ fn altered(section: &str, change: impl FnOnce(&mut [u8])) -> Vec<u8> {
     bytes
 }
 
-/// Our object, but it begins with a read far behind `struct xdp_md`.
+/// Our object, but the balancer begins with a read far behind `struct xdp_md`.
 fn refused_program() -> Vec<u8> {
+    let elf = Elf::parse(EMBEDDED).expect("our object");
+    let named = |name: usize| elf.strtab.get_at(name) == Some(xdp_prog::abi::PROGRAM);
+    let program = elf.syms.iter().find(|symbol| named(symbol.st_name));
+    let start = program.expect("the program").st_value;
+    let start = usize::try_from(start).expect("a place in the section");
     altered("xdp", |bytes| {
         // r0 = *(u64 *)(r1 + 4096)
-        bytes[..8].copy_from_slice(&[0x79, 0x10, 0x00, 0x10, 0, 0, 0, 0]);
+        bytes[start..start + 8].copy_from_slice(&[0x79, 0x10, 0x00, 0x10, 0, 0, 0, 0]);
     })
 }
 

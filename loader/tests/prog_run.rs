@@ -14,6 +14,10 @@ mod packets;
 #[allow(dead_code, reason = "other tests take more of it")]
 #[path = "prog_run/subject.rs"]
 mod subject;
+#[path = "prog_run/trace.rs"]
+mod trace;
+#[path = "prog_run/verifier.rs"]
+mod verifier;
 
 use generator::Generator;
 use packets::check::check;

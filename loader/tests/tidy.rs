@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use xdp_prog::abi::decap;
+use xdp_prog::abi::outcome::{Outcome, Verdict};
 
 /// Which modules of the loader each of its modules may name.
 const LOADER: &[(&str, &[&str])] = &[
@@ -28,22 +30,27 @@ const XDP_PROG: &[(&str, &[&str])] = &[
     (
         "balance",
         &[
-            "abi", "choose", "forward", "packet", "parse", "reply", "select", "tables", "vip",
+            "abi", "choose", "forward", "packet", "parse", "reply", "select", "tables", "verifier",
+            "vip",
         ],
     ),
     ("choose", &["abi", "packet", "select", "tables", "track"]),
+    ("decap", &["abi", "host", "packet"]),
     ("forward", &["abi", "packet", "tables"]),
     ("host", &["abi", "balance", "forward", "packet", "tables"]),
     (
         "kernel",
-        &["abi", "balance", "packet", "parse", "select", "tables"],
+        &[
+            "abi", "balance", "decap", "packet", "parse", "select", "tables", "track", "verifier",
+        ],
     ),
-    ("packet", &["parse"]), // in documentation alone
+    ("packet", &["parse", "verifier"]), // `parse` in documentation alone
     ("parse", &["abi", "packet", "select"]),
     ("reply", &["abi", "packet", "parse", "select", "tables"]),
     ("select", &["abi"]),
-    ("tables", &["abi"]),
-    ("track", &["abi", "tables"]),
+    ("tables", &["abi", "track"]),
+    ("track", &["abi", "tables", "verifier"]),
+    ("verifier", &[]),
     ("vip", &["abi", "packet", "select", "tables"]),
 ];
 
@@ -208,13 +215,14 @@ fn unsafe_stands_only_behind_its_doors() {
 #[test]
 fn every_outcome_is_explained_in_the_readme() {
     let readme = read(&root().join("README.md"));
-    for outcome in xdp_prog::abi::Outcome::ALL {
-        let row = format!(
-            "| `{}` | {} | {} |",
-            outcome.name(),
-            outcome.verdict().name(),
-            outcome.help()
-        );
+    let row = |name, verdict: Verdict, help| format!("| `{name}` | {} | {help} |", verdict.name());
+    let of_balancer = Outcome::ALL
+        .iter()
+        .map(|outcome| row(outcome.name(), outcome.verdict(), outcome.help()));
+    let of_decap = decap::Outcome::ALL
+        .iter()
+        .map(|outcome| row(outcome.name(), outcome.verdict(), outcome.help()));
+    for row in of_balancer.chain(of_decap) {
         assert!(readme.contains(&row), "README.md lacks: {row}");
     }
 }
@@ -235,6 +243,12 @@ fn every_flag_and_command_is_in_the_readme() {
     for command in command.get_subcommands() {
         let name = format!("dsrload {}", command.get_name());
         assert!(readme.contains(&name), "README.md lacks `{name}`");
+        for long in command.get_arguments().filter_map(|a| a.get_long()) {
+            assert!(
+                readme.contains(&format!("--{long}")),
+                "README.md lacks --{long}"
+            );
+        }
     }
 }
 

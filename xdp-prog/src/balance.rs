@@ -3,12 +3,23 @@
 //! Nearly every packet is [`plain`], and for a service: it
 //! goes [straight]. Everything else steps [`aside`] and takes the whole way, in
 //! which each step gives what the next one needs or ends the way with an
-//! [`Outcome`]. Both lead to [`send`].
+//! [`Outcome`]. Both lead to [`send`], and, where the backend is behind a
+//! [tunnel], to its wrapping up.
 
 mod aside;
+mod tunnel;
 
-use crate::abi::state::service;
-use crate::abi::{Outcome, Service};
+pub use tunnel::Parcel;
+
+/// What the steps do that stand [`Apart`].
+#[cfg(bpf)]
+pub mod steps {
+    pub use super::aside::walk;
+    pub use super::tunnel::wrap;
+}
+
+use crate::abi::state::{destination, service};
+use crate::abi::{Destination, Outcome, Service};
 use crate::choose::{Choice, Role, choose};
 use crate::forward;
 use crate::packet::ethernet::EtherType;
@@ -23,26 +34,36 @@ use crate::vip;
 
 /// How a packet's way ended: one word, so that it fits a register.
 ///
-/// From the low end: the action (32 bits), the destination (16), the outcome
-/// (8), and whether the flow is new.
+/// From the low end: the action (32 bits), the [`Choice`] (24), and the outcome
+/// (8).
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Decision(u64);
 
 impl Decision {
     #[inline(always)]
-    const fn forwarded(action: u32, choice: &Choice) -> Self {
-        Self(
-            action as u64
-                | (choice.destination as u64) << 32
-                | (Outcome::Forwarded as u64) << 48
-                | (choice.is_new as u64) << 56,
-        )
+    const fn forwarded(action: u32, choice: Choice) -> Self {
+        let outcome = (Outcome::Forwarded as u64) << 56;
+        Self(action as u64 | (choice.word() as u64) << 32 | outcome)
     }
 
     #[inline(always)]
     const fn ended(outcome: Outcome) -> Self {
-        Self(outcome.verdict() as u64 | (outcome as u64) << 48)
+        Self(outcome.verdict() as u64 | (outcome as u64) << 56)
+    }
+
+    /// The decision of [`word`](Self::word).
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_word(word: u64) -> Self {
+        Self(word)
+    }
+
+    /// All of it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn word(self) -> u64 {
+        self.0
     }
 
     /// What the kernel is told: an XDP action.
@@ -56,32 +77,28 @@ impl Decision {
     /// The destination it was sent to; 0 if it was not.
     #[inline(always)]
     #[must_use]
-    #[allow(clippy::cast_possible_truncation, reason = "takes the word apart")]
     pub const fn destination(self) -> u16 {
-        (self.0 >> 32) as u16
+        self.choice().destination()
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "takes the word apart")]
+    const fn choice(self) -> Choice {
+        Choice::of_word((self.0 >> 32) as u32 & 0xff_ffff)
     }
 
     /// Where the way ended: an [`Outcome`]'s number.
     #[inline(always)]
     #[must_use]
     pub const fn outcome_number(self) -> usize {
-        (self.0 >> 48) as usize & 0xff
+        (self.0 >> 56) as usize
     }
 
     /// It is the first packet of its flow that the flow table sees.
     #[inline(always)]
     #[must_use]
     pub const fn is_new(self) -> bool {
-        self.0 >> 56 != 0
-    }
-
-    /// The same, of which the verifier knows nothing. `noise` is anything that
-    /// it cannot know.
-    #[cfg(bpf)]
-    #[inline(always)]
-    pub fn forgotten(self, noise: u32) -> Self {
-        let noise = noise as u64 | (noise as u64) << 32;
-        Self(core::hint::black_box(self.0 ^ noise) ^ noise)
+        self.choice().is_new()
     }
 
     /// Where the way ended.
@@ -107,17 +124,41 @@ impl core::fmt::Debug for Decision {
 /// Balances one frame: rewrites it if it is to be forwarded or answered, and
 /// counts.
 #[inline(always)]
-pub fn balance<B: Buffer, T: Tables>(mut buffer: B, tables: &T) -> Decision {
+pub fn balance<B: Apart, T: Tables>(mut buffer: B, tables: &T) -> Decision {
     match straight(&mut buffer.frame(), tables) {
-        Some(decision) => decision,
+        Some(Sent::Off(decision)) => decision,
+        Some(Sent::Wrapped(parcel)) => buffer.wrap(tables, parcel),
         None => aside::balance(buffer, tables),
+    }
+}
+
+/// The steps that stand apart. In the kernel each is a function that the
+/// verifier looks at once, on its own, for whatever it may be given, instead of
+/// once for each way that leads there: so what they take and give are words.
+pub trait Apart: Buffer + Sized {
+    /// The way of a packet whose IPv4 header stands at this offset.
+    #[inline(always)]
+    fn walk_v4<T: Tables>(self, tables: &T, offset: usize) -> Decision {
+        aside::walk::<V4, Self, T>(self, tables, offset)
+    }
+
+    /// The way of a packet whose IPv6 header stands at this offset.
+    #[inline(always)]
+    fn walk_v6<T: Tables>(self, tables: &T, offset: usize) -> Decision {
+        aside::walk::<V6, Self, T>(self, tables, offset)
+    }
+
+    /// The way of a packet into a tunnel.
+    #[inline(always)]
+    fn wrap<T: Tables>(self, tables: &T, parcel: Parcel) -> Decision {
+        tunnel::wrap(self, tables, parcel)
     }
 }
 
 /// The way of a plain packet for a service; `None` for any other, of which
 /// nothing has been changed or counted yet.
 #[inline(always)]
-fn straight<T: Tables>(frame: &mut Frame, tables: &T) -> Option<Decision> {
+fn straight<T: Tables>(frame: &mut Frame, tables: &T) -> Option<Sent> {
     let start: &Start<Ipv4> = frame.header(0)?;
     let ethernet = &start.ethernet;
     if !ethernet.is_for(tables.port().mac.get()) {
@@ -136,20 +177,24 @@ fn straight<T: Tables>(frame: &mut Frame, tables: &T) -> Option<Decision> {
 
 /// The second half of the straight way.
 #[inline(always)]
-fn serve<A: Addresses, T: Tables>(
-    frame: &mut Frame,
-    tables: &T,
-    flow: &Flow<A>,
-) -> Option<Decision> {
+fn serve<A: Addresses, T: Tables>(frame: &mut Frame, tables: &T, flow: &Flow<A>) -> Option<Sent> {
     let service = vip::service_of(tables, flow)?;
     if service.flags.get() & service::SOURCES != 0 {
         return None;
     }
     match send(frame, tables, flow, service, Role::Own) {
-        Ok(decision) => Some(decision),
+        Ok(sent) => Some(sent),
         Err(Outcome::ResetSent) => None,
-        Err(outcome) => Some(ended(tables, outcome)),
+        Err(outcome) => Some(Sent::Off(ended(tables, outcome))),
     }
+}
+
+/// What has become of a packet whose way ends at a backend.
+enum Sent {
+    /// It is gone.
+    Off(Decision),
+    /// It is to be wrapped up yet.
+    Wrapped(Parcel),
 }
 
 /// Sends the packet of a flow to the flow's backend.
@@ -164,13 +209,24 @@ fn send<A: Addresses, T: Tables>(
     flow: &Flow<A>,
     service: &Service,
     role: Role,
-) -> Result<Decision, Outcome> {
+) -> Result<Sent, Outcome> {
     let choice = choose(flow, service, tables, role)?;
-    let decision = deliver(frame, tables, &choice, flow.length as u64)?;
-    if choice.is_new && opens(flow.tcp_flags) {
-        tables.counter(choice.destination).connections.add(1);
+    let destination = tables.destination(choice.destination());
+    if is_behind_tunnel(destination) {
+        let opens = choice.is_new() && opens(flow.tcp_flags);
+        return Ok(Sent::Wrapped(Parcel::new(choice, opens)));
     }
-    Ok(decision)
+    let decision = deliver(frame, tables, choice, destination, flow.length as u64)?;
+    if choice.is_new() && opens(flow.tcp_flags) {
+        tables.counter(choice.destination()).connections.add(1);
+    }
+    Ok(Sent::Off(decision))
+}
+
+/// Whether packets reach the destination inside others.
+#[inline(always)]
+fn is_behind_tunnel(destination: &Destination) -> bool {
+    destination.flags.get() & destination::TUNNEL != 0
 }
 
 /// Sends a packet of this many bytes to the destination that was chosen, and
@@ -179,12 +235,12 @@ fn send<A: Addresses, T: Tables>(
 fn deliver<T: Tables>(
     frame: &mut Frame,
     tables: &T,
-    choice: &Choice,
+    choice: Choice,
+    destination: &Destination,
     length: u64,
 ) -> Result<Decision, Outcome> {
-    let destination = tables.destination(choice.destination);
-    let action = forward::l2(frame, tables, destination)?;
-    let counter = tables.counter(choice.destination);
+    let action = forward::l2(frame, tables, destination, length)?;
+    let counter = tables.counter(choice.destination());
     counter.packets.add(1);
     counter.bytes.add(length);
     Ok(Decision::forwarded(action, choice))

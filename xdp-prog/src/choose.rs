@@ -18,14 +18,51 @@ use crate::select::{Addresses, Flow};
 use crate::tables::Tables;
 use crate::track::Track;
 
-/// The backend of a packet.
+/// The backend of a packet, in one word: the destination's number in the low
+/// half, and whether the flow is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice {
+#[repr(transparent)]
+pub struct Choice(u32);
+
+impl Choice {
+    const NEW: u32 = 1 << 16;
+
+    /// This destination.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(destination: u16, is_new: bool) -> Self {
+        Self(destination as u32 | (is_new as u32) << 16)
+    }
+
+    /// The choice of [`word`](Self::word).
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_word(word: u32) -> Self {
+        Self(word)
+    }
+
+    /// All of it: 17 bits.
+    #[inline(always)]
+    #[must_use]
+    pub const fn word(self) -> u32 {
+        self.0
+    }
+
     /// The destination's number.
-    pub destination: u16,
+    #[inline(always)]
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "takes the word apart")]
+    pub const fn destination(self) -> u16 {
+        self.0 as u16
+    }
+
     /// As far as is known it is the first packet of its flow: it opens a TCP
     /// connection, or the flow table did not know it.
-    pub is_new: bool,
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_new(self) -> bool {
+        self.0 & Self::NEW != 0
+    }
 }
 
 /// Whether a packet may change what is known of its flow.
@@ -74,10 +111,7 @@ fn given(destination: u16, is_new: bool) -> Result<Choice, Outcome> {
     if destination == 0 {
         return Err(Outcome::NoBackend);
     }
-    Ok(Choice {
-        destination,
-        is_new,
-    })
+    Ok(Choice::new(destination, is_new))
 }
 
 /// The slot of `hash`.
@@ -135,7 +169,7 @@ impl<A: Addresses, T: Tables> AtRisk<'_, A, T> {
         if wanted == 0 {
             return Err(Outcome::NoBackend);
         }
-        if role == Role::About || self.track.enter(wanted) {
+        if role == Role::About || self.track.enter(self.tables, wanted) {
             return given(wanted, true);
         }
         let without = self.without_entry(Role::About)?;

@@ -6,15 +6,16 @@ use crate::abi::limits::{
 use crate::abi::word::{Word16, Word32, Word64};
 use crate::abi::{
     ABI_VERSION, Bucket, Budget, Control, Counter, Destination, FragmentKey, MAGIC, OutcomeRow,
-    Port, Service, Settings, SourceKey,
+    Port, Service, Settings, SourceKey, Tunnel,
 };
-use crate::balance::{Decision, balance};
+use crate::balance::{Apart, Decision, balance};
 use crate::packet::{Buffer, Frame};
 use crate::tables::Tables;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::ops::Range;
 
 /// Buckets of the flow table, which is of the usual size.
 const BUCKETS: u32 = FLOWS_DEFAULT / 8;
@@ -28,6 +29,7 @@ pub struct HostTables {
     displacements: Box<[Word16]>,
     slots: Box<[Word32]>,
     destinations: Box<[Destination]>,
+    tunnels: Box<[Tunnel]>,
     flows: Box<[Bucket]>,
     counters: Box<[Counter]>,
     outcomes: OutcomeRow,
@@ -61,6 +63,7 @@ impl Default for HostTables {
             displacements: table(2 * DISPLACEMENTS),
             slots: table(SLOTS_DEFAULT),
             destinations: table(DESTINATIONS),
+            tunnels: table(DESTINATIONS),
             flows: table(BUCKETS),
             counters: table(DESTINATIONS),
             outcomes: OutcomeRow::default(),
@@ -96,7 +99,7 @@ impl HostTables {
 }
 
 /// Whether an address, of a list, is in a prefix.
-fn contains(prefix: &SourceKey, address: &SourceKey) -> bool {
+pub(crate) fn contains(prefix: &SourceKey, address: &SourceKey) -> bool {
     let bits = |key: &SourceKey| {
         let [high, low] = key.address.map(|word| u128::from(word.to_be()));
         high << 64 | low
@@ -117,6 +120,9 @@ impl Tables for HostTables {
     fn port(&self) -> &Port {
         &self.ports[self.settings.port.get() as usize]
     }
+    fn port_at(&self, number: u16) -> &Port {
+        &self.ports[number as usize % self.ports.len()]
+    }
     fn service(&self, copy: u32, place: u32) -> &Service {
         &self.services
             [((copy & 1) * SERVICE_PLACES + (place & self.settings.service_mask.get())) as usize]
@@ -130,6 +136,9 @@ impl Tables for HostTables {
     }
     fn destination(&self, number: u16) -> &Destination {
         &self.destinations[number as usize % self.destinations.len()]
+    }
+    fn tunnel(&self, number: u16) -> &Tunnel {
+        &self.tunnels[number as usize % self.tunnels.len()]
     }
     fn bucket(&self, index: u32) -> &Bucket {
         &self.flows[(index & self.settings.bucket_mask.get()) as usize]
@@ -184,27 +193,74 @@ impl Buffer for &mut Vec<u8> {
         self.truncate(length);
         is_enough
     }
+
+    fn grow(&mut self, by: usize) -> bool {
+        self.splice(..0, core::iter::repeat_n(0, by));
+        true
+    }
+
+    fn shrink(&mut self, by: usize) -> bool {
+        let is_enough = by <= self.len();
+        self.drain(..by.min(self.len()));
+        is_enough
+    }
 }
 
+impl Apart for &mut Vec<u8> {}
+
 /// A frame in the middle of a larger piece of memory: what is cut off stays
-/// where it is, outside.
-impl Buffer for &mut &mut [u8] {
+/// where it is, outside, and what comes before it takes up what was outside.
+pub struct Window<'a> {
+    memory: &'a mut [u8],
+    place: Range<usize>,
+}
+
+impl<'a> Window<'a> {
+    /// The frame at this place.
+    pub fn new(memory: &'a mut [u8], place: Range<usize>) -> Self {
+        Self { memory, place }
+    }
+
+    /// Where the frame is.
+    #[must_use]
+    pub fn place(&self) -> Range<usize> {
+        self.place.clone()
+    }
+}
+
+impl Buffer for &mut Window<'_> {
     fn frame(&mut self) -> Frame<'_> {
-        let range = self.as_mut_ptr_range();
+        let range = self.memory[self.place.clone()].as_mut_ptr_range();
         // SAFETY: the bytes are borrowed mutably for as long as the frame lives.
         unsafe { Frame::from_range(range.start, range.end) }
     }
 
     fn cut(&mut self, length: usize) -> bool {
-        let is_enough = length <= self.len();
+        let is_enough = length <= self.place.len();
         if is_enough {
-            **self = &mut core::mem::take(*self)[..length];
+            self.place.end = self.place.start + length;
+        }
+        is_enough
+    }
+
+    fn grow(&mut self, by: usize) -> bool {
+        let start = self.place.start.checked_sub(by);
+        self.place.start = start.unwrap_or(self.place.start);
+        start.is_some()
+    }
+
+    fn shrink(&mut self, by: usize) -> bool {
+        let is_enough = by <= self.place.len();
+        if is_enough {
+            self.place.start += by;
         }
         is_enough
     }
 }
 
+impl Apart for &mut Window<'_> {}
+
 /// Balances a frame in place.
-pub fn run<B: Buffer, T: Tables>(frame: B, tables: &T) -> Decision {
+pub fn run<B: Apart, T: Tables>(frame: B, tables: &T) -> Decision {
     balance(frame, tables)
 }

@@ -20,6 +20,7 @@ extern crate alloc;
 pub mod abi;
 pub mod balance;
 pub mod choose;
+pub mod decap;
 pub mod forward;
 pub mod packet;
 pub mod parse;
@@ -27,6 +28,7 @@ pub mod reply;
 pub mod select;
 pub mod tables;
 pub mod track;
+pub mod verifier;
 pub mod vip;
 
 #[cfg(not(bpf))]

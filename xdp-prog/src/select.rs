@@ -128,6 +128,15 @@ impl<A: Addresses> Flow<A> {
         mix(self.sum(control).wrapping_add(sequence))
     }
 
+    /// What a path through a network that spreads flows over several is chosen
+    /// by. Of flows alone, whatever else they have in common.
+    #[inline(always)]
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "half of the hash")]
+    pub fn entropy(&self, control: &Control) -> u32 {
+        mix(self.sum(control)) as u32
+    }
+
     #[inline(always)]
     fn sum(&self, control: &Control) -> u64 {
         let rest = self.ports as u64 | (self.protocol as u64) << 32;

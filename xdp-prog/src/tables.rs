@@ -3,8 +3,9 @@
 use crate::abi::word::{Word16, Word32};
 use crate::abi::{
     Bucket, Budget, Control, Counter, Destination, FragmentKey, OutcomeRow, Port, Service,
-    Settings, SourceKey,
+    Settings, SourceKey, Tunnel,
 };
+use crate::track::Track;
 
 /// The tables and the few things that only the kernel can do.
 ///
@@ -17,6 +18,8 @@ pub trait Tables {
     fn control(&self) -> &Control;
     /// The interface that this program is attached to.
     fn port(&self) -> &Port;
+    /// An interface of the balancer, by its number.
+    fn port_at(&self, number: u16) -> &Port;
     /// A place of one of the two copies of the service table.
     fn service(&self, copy: u32, place: u32) -> &Service;
     /// A displacement of one of the two copies.
@@ -25,8 +28,20 @@ pub trait Tables {
     fn slot(&self, index: u32) -> &Word32;
     /// A destination, by its number.
     fn destination(&self, number: u16) -> &Destination;
+    /// The tunnel to a destination.
+    fn tunnel(&self, number: u16) -> &Tunnel;
     /// A bucket of the flow table.
     fn bucket(&self, index: u32) -> &Bucket;
+    /// Enters the flow of this hash ([`Track::find_room`]). In the kernel it is
+    /// a function that the verifier looks at once, since comparing all places of
+    /// a bucket is much to look at.
+    #[inline(always)]
+    fn enter(&self, hash: u64, epoch: u8, destination: u16) -> bool
+    where
+        Self: Sized,
+    {
+        Track::at(self, hash, epoch).find_room(destination)
+    }
     /// This CPU's counter of a destination.
     fn counter(&self, destination: u16) -> &Counter;
     /// This CPU's counters of outcomes.

@@ -10,11 +10,13 @@ mod packets;
 use packets::check::check;
 use packets::fixture::{self, Fixture, Target, parse};
 use packets::site::SITES;
-use packets::subject::Host;
+use packets::subject::{Host, Subject};
 use packets::world::World;
 use std::collections::BTreeSet;
 use std::path::Path;
 use xdp_prog::abi::Outcome;
+use xdp_prog::abi::limits::{ERRORS_PER_EPOCH, RESETS_PER_EPOCH};
+use xdp_prog::tables::Tables;
 
 fn all() -> Vec<Fixture> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
@@ -69,6 +71,26 @@ fn no_other_port_or_address_is_taken_for_a_service() {
         }
         let vips = hosts.iter().map(|host| prefix + host).collect();
         assert_eq!(taken, [BTreeSet::from([80]), vips], "{name}");
+    }
+}
+
+#[test]
+fn what_may_be_sent_in_an_epoch_may_be_sent_in_the_next() {
+    let mut host = Host::at_epoch(1);
+    World::new().fill(&host);
+    let outcome = |host: &mut Host, name: &str| {
+        let fixture = all().into_iter().find(|fixture| fixture.name == name);
+        let mut frame = fixture.expect("the fixture").steps[0].frame.clone();
+        host.decide(&mut frame).outcome()
+    };
+    for epoch in [1, 2] {
+        host.set_epoch(epoch);
+        assert_eq!(outcome(&mut host, "ttl_one.pkt"), Outcome::TtlAnswered);
+        assert_eq!(outcome(&mut host, "reset_ack.pkt"), Outcome::ResetSent);
+        host.tables().budget().errors.set(ERRORS_PER_EPOCH);
+        host.tables().budget().resets.set(RESETS_PER_EPOCH);
+        assert_eq!(outcome(&mut host, "too_big.pkt"), Outcome::TooBig);
+        assert_eq!(outcome(&mut host, "reset_ack.pkt"), Outcome::ResetLimited);
     }
 }
 

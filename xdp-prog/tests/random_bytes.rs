@@ -1,6 +1,6 @@
 //! Hundreds of thousands of frames that nobody thought of: whatever comes,
-//! nothing panics, each packet is counted once, and nothing but the MACs of a
-//! forwarded frame is ever written.
+//! nothing panics, each packet is counted once, and nothing is ever written but
+//! the MACs of a forwarded frame, what is put around it, and answers.
 
 #![allow(clippy::expect_used, reason = "a test says what it expects")]
 
@@ -52,7 +52,8 @@ fn no_frame_is_counted_twice_or_changed_beyond_its_macs() {
         let counted = count(&host);
         let judged = judge_count(&decision, before, counted);
         if let Err(fault) = judged.and_then(|()| judge_frame(&decision, &frame, &after)) {
-            panic!("frame {n}, {decision:?}: {fault}\nin:  {}", words(&frame));
+            let (frame, after) = (words(&frame), words(&after));
+            panic!("frame {n}, {decision:?}: {fault}\nin:  {frame}\nout: {after}");
         }
         before = counted;
         seen[decision.outcome_number()] += 1;

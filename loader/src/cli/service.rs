@@ -1,9 +1,12 @@
 //! Services on the command line: words whose order matters.
 
+use crate::model::service::parse_address;
 use crate::model::{
-    Affinity, Backend, Manner, OnDead, Policy, Prefix, Protocol, Service, ServiceAddress, Tracking,
+    Affinity, Backend, Forward, Manner, OnDead, Policy, Prefix, Protocol, Service, ServiceAddress,
+    Tracking,
 };
 use clap::{ArgMatches, Args, ValueEnum};
+use std::net::IpAddr;
 
 /// Services, their backends, and how they treat their flows.
 #[derive(Args, Clone, Debug)]
@@ -16,12 +19,20 @@ pub struct ServiceArgs {
     #[arg(short = 'u', long, value_name = "VIP:PORT[,...]", value_parser = udp)]
     udp: Vec<Group>,
     /// Backends of the service before it: their addresses, each with its MAC
-    /// if the kernel is not to be asked for it.
+    /// (with a tunnel, the next hop's) if the kernel is not to be asked for it.
     #[arg(short = 'r', long = "real", value_name = "REAL[=MAC][,...]", value_parser = backends)]
     backends: Vec<Backends>,
     /// Weight of the backends before it, 0 to 65535: their share of new flows.
     #[arg(short = 'w', long = "weight", value_name = "N")]
     weights: Vec<u16>,
+    /// How packets get to the backends before it, or, before any -r, to all of
+    /// the service: l2 (the same segment), ipip, gue, gue:PORT.
+    #[arg(long, value_name = "HOW")]
+    forward: Vec<Forward>,
+    /// Source of the service's outer packets, one for each IP version: an
+    /// address of this host.
+    #[arg(long, value_name = "ADDRESS[,...]", value_parser = sources)]
+    source: Vec<Sources>,
     /// Who gets the service's new connections.
     #[arg(long, value_enum, value_name = "POLICY")]
     policy: Vec<PolicyWord>,
@@ -49,6 +60,10 @@ struct Group(Vec<ServiceAddress>);
 /// Backends of one -r.
 #[derive(Clone, Debug)]
 struct Backends(Vec<Backend>);
+
+/// Addresses of one --source.
+#[derive(Clone, Debug)]
+struct Sources(Vec<IpAddr>);
 
 /// Prefixes of one --allow or --deny.
 #[derive(Clone, Debug)]
@@ -107,6 +122,13 @@ fn backends(text: &str) -> Result<Backends, String> {
         .map(Backends)
 }
 
+fn sources(text: &str) -> Result<Sources, String> {
+    text.split(',')
+        .map(parse_address)
+        .collect::<Result<_, _>>()
+        .map(Sources)
+}
+
 fn prefixes(text: &str) -> Result<Prefixes, String> {
     text.split(',')
         .map(str::parse)
@@ -138,6 +160,8 @@ enum Word {
     Service(Group),
     Backends(Backends),
     Weight(u16),
+    Forward(Forward),
+    Source(Sources),
     Policy(PolicyWord),
     Tracking(TrackingWord),
     Affinity(Affinity),
@@ -164,6 +188,8 @@ impl ServiceArgs {
                     addresses: group.0,
                     backends: Vec::new(),
                     manner: Manner::default(),
+                    forward: Forward::default(),
+                    sources: Vec::new(),
                 });
                 last = 0;
                 continue;
@@ -174,19 +200,23 @@ impl ServiceArgs {
                     word.name()
                 )
             })?;
-            if let Word::Backends(backends) = word {
-                last = backends.0.len();
-                service.backends.extend(backends.0);
-            } else if let Word::Weight(weight) = word {
-                if last == 0 {
+            let behind = service.backends.len() - last;
+            let of_last = &mut service.backends[behind..];
+            match word {
+                Word::Backends(backends) => {
+                    last = backends.0.len();
+                    service.backends.extend(backends.0);
+                }
+                Word::Weight(_) if last == 0 => {
                     return Err("-w belongs to no backend: name one before it by -r".to_owned());
                 }
-                let behind = service.backends.len() - last;
-                service.backends[behind..]
-                    .iter_mut()
-                    .for_each(|backend| backend.weight = weight);
-            } else {
-                word.apply(&mut service.manner);
+                Word::Weight(weight) => of_last.iter_mut().for_each(|b| b.weight = weight),
+                Word::Forward(forward) if last == 0 => service.forward = forward,
+                Word::Forward(forward) => {
+                    of_last.iter_mut().for_each(|b| b.forward = Some(forward));
+                }
+                Word::Source(sources) => service.sources.extend(sources.0),
+                word => word.apply(&mut service.manner),
             }
         }
         Ok(services)
@@ -207,6 +237,8 @@ impl ServiceArgs {
             of(matches, "udp", &self.udp, Word::Service),
             of(matches, "backends", &self.backends, Word::Backends),
             of(matches, "weights", &self.weights, Word::Weight),
+            of(matches, "forward", &self.forward, Word::Forward),
+            of(matches, "source", &self.source, Word::Source),
             of(matches, "policy", &self.policy, Word::Policy),
             of(matches, "tracking", &self.tracking, Word::Tracking),
             of(matches, "affinity", &self.affinity, Word::Affinity),
@@ -229,6 +261,8 @@ impl Word {
                 None => "-r".to_owned(),
             },
             Self::Weight(weight) => format!("-w {weight}"),
+            Self::Forward(forward) => format!("--forward {forward}"),
+            Self::Source(_) => "--source".to_owned(),
             Self::Policy(_) => "--policy".to_owned(),
             Self::Tracking(_) => "--tracking".to_owned(),
             Self::Affinity(_) => "--affinity".to_owned(),
@@ -241,7 +275,11 @@ impl Word {
     /// Changes how a service treats its flows.
     fn apply(self, manner: &mut Manner) {
         match self {
-            Self::Service(_) | Self::Backends(_) | Self::Weight(_) => {}
+            Self::Service(_)
+            | Self::Backends(_)
+            | Self::Weight(_)
+            | Self::Forward(_)
+            | Self::Source(_) => {}
             Self::Policy(PolicyWord::Maglev) => manner.policy = Policy::Maglev,
             Self::Policy(PolicyWord::Random) => {
                 manner.policy = Policy::Random;

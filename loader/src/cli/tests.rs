@@ -1,7 +1,7 @@
 //! What is typed, and what it becomes.
 
 use super::*;
-use crate::model::{Affinity, OnDead, Policy, Protocol, Tracking};
+use crate::model::{Affinity, Forward, OnDead, Policy, Protocol, Tracking, TunnelKind};
 
 fn read(line: &str) -> Result<Cli, clap::Error> {
     Cli::read(
@@ -85,6 +85,41 @@ fn a_weight_is_that_of_the_backends_right_before_it() {
 }
 
 #[test]
+fn forwarding_before_any_backend_is_the_services_and_behind_some_is_theirs() {
+    let services = services(
+        "eth0 -t 192.0.2.1:80 --forward ipip --source 10.0.0.1,2001:db8::1 -r 10.0.0.3 \
+         -r 10.0.0.4,10.0.0.5 --forward gue:6081 -w 2 -r 10.0.0.6 --forward l2 \
+         -u 192.0.2.1:53 -r 10.0.0.3 --forward gue -r 10.0.0.4",
+    );
+    let of = |service: &Service| -> Vec<String> {
+        let forwards = service.backends.iter().map(|b| service.forward(b));
+        forwards.map(|forward| forward.to_string()).collect()
+    };
+    assert_eq!(of(&services[0]), ["ipip", "gue:6081", "gue:6081", "l2"]);
+    assert_eq!(of(&services[1]), ["gue", "l2"]);
+    assert_eq!(services[0].forward, Forward::Tunnel(TunnelKind::Ipip));
+    assert_eq!(services[0].sources.len(), 2);
+    assert_eq!(services[0].backends[1].weight, 2);
+    let source = services[0].source("2001:db8::9".parse().expect("an address"));
+    assert_eq!(source, Some("2001:db8::1".parse().expect("an address")));
+    assert_eq!(services[1].source(services[1].backends[0].address), None);
+}
+
+#[test]
+fn refresh_looks_once_unless_it_is_to_follow() {
+    for (line, follow) in [
+        ("refresh", false),
+        ("refresh --interface eth0 --follow", true),
+    ] {
+        let Some(Command::Refresh(arguments)) = read(line).expect(line).command else {
+            panic!("{line}: another command");
+        };
+        assert_eq!(arguments.follow, follow, "{line}");
+        assert_eq!(arguments.interface.is_some(), follow, "{line}");
+    }
+}
+
+#[test]
 fn each_service_has_the_manner_that_follows_it() {
     let services = services(
         "eth0 -t 192.0.2.1:* -r 10.0.0.3 --policy random --on-dead reset --deny 10.0.0.0/8 \
@@ -131,6 +166,13 @@ fn bad_command_lines_are_usage_errors() {
         "eth0 -t 192.0.2.1:80 -r 10.0.0.3 --affinity client/33",
         "eth0 -t 192.0.2.1:80 -r 10.0.0.3 --allow 10.0.0.1/8",
         "eth0 --policy maglev",
+        "eth0 --forward ipip",
+        "eth0 -t 192.0.2.1:80 --forward gre -r 10.0.0.3",
+        "eth0 -t 192.0.2.1:80 --forward gue:0 -r 10.0.0.3",
+        "eth0 -t 192.0.2.1:80 --forward ipip:4 -r 10.0.0.3",
+        "eth0 -t 192.0.2.1:80 --forward ipip --source 10.0.0 -r 10.0.0.3",
+        "eth0 -t 192.0.2.1:80 --forward ipip --source 224.0.0.1 -r 10.0.0.3",
+        "refresh eth0",
         "eth0 --flows 5000000",
         "eth0 --slots 100",
         "eth0 -r 10.0.0.3",
@@ -140,6 +182,19 @@ fn bad_command_lines_are_usage_errors() {
         "drain 10.0.0.3",
         "trace-pipe eth0",
         "trace-pipe eth0 maybe",
+        "backend",
+        "backend 192.0.2.10",
+        "backend setup",
+        "backend setup 192.0.2",
+        "backend setup 192.0.2.10/24",
+        "backend setup 224.0.0.1",
+        "backend setup 255.255.255.255",
+        "backend setup 127.0.0.1",
+        "backend setup ::1",
+        "backend setup ::ffff:192.0.2.10",
+        "backend check fe80::1",
+        "backend undo 0.0.0.0",
+        "backend undo 192.0.2.10 --tunnel eth0",
     ] {
         let error = read(line).expect_err(line);
         assert_eq!(error.exit_code(), 2, "{line}: {error}");

@@ -48,38 +48,7 @@ impl Change {
         require(privilege::CHANGE)?;
         let lock = lock()?;
         let mut netlink = Netlink::open().context("talk to the kernel about interfaces")?;
-        let (mut balancers, _) = find::balancers(&mut netlink, interface, true)?;
-        if balancers.len() > 1
-            && let Some(service) = service
-        {
-            let mut have = Vec::new();
-            for balancer in balancers {
-                if find_service(&balancer.tables.wanted()?, service).is_some() {
-                    have.push(balancer);
-                }
-            }
-            balancers = have;
-        }
-        if balancers.len() > 1 {
-            return Err(fault!(
-                Failed,
-                "there are several balancers here: name one by --interface"
-            ));
-        }
-        let Some(balancer) = balancers.pop() else {
-            return Err(match (interface, service) {
-                (Some(name), _) => {
-                    fault!(Failed, "{name} is not loaded: `dsrload {name}` first")
-                }
-                (None, Some(service)) => {
-                    fault!(
-                        Failed,
-                        "no balancer with service {service} is loaded here; `dsrload status` shows what is"
-                    )
-                }
-                (None, None) => fault!(Failed, "no balancer is loaded here"),
-            });
-        };
+        let balancer = choose(&mut netlink, interface, service)?;
         Ok(Self {
             netlink,
             wanted: balancer.tables.wanted()?,
@@ -111,6 +80,48 @@ impl Change {
     pub fn apply(&self) -> Result<(Loaded, Placement)> {
         apply(&self.balancer.tables, &self.wanted)
     }
+}
+
+/// The balancer of this interface, or that of this service, or the only one.
+///
+/// # Errors
+///
+/// None is loaded, or several are.
+pub fn choose(
+    netlink: &mut Netlink,
+    interface: Option<&str>,
+    service: Option<ServiceAddress>,
+) -> Result<Balancer> {
+    let (mut balancers, _) = find::balancers(netlink, interface, true)?;
+    if balancers.len() > 1
+        && let Some(service) = service
+    {
+        let mut have = Vec::new();
+        for balancer in balancers {
+            if find_service(&balancer.tables.wanted()?, service).is_some() {
+                have.push(balancer);
+            }
+        }
+        balancers = have;
+    }
+    if balancers.len() > 1 {
+        return Err(fault!(
+            Failed,
+            "there are several balancers here: name one by --interface"
+        ));
+    }
+    balancers.pop().ok_or_else(|| match (interface, service) {
+        (Some(name), _) => {
+            fault!(Failed, "{name} is not loaded: `dsrload {name}` first")
+        }
+        (None, Some(service)) => {
+            fault!(
+                Failed,
+                "no balancer with service {service} is loaded here; `dsrload status` shows what is"
+            )
+        }
+        (None, None) => fault!(Failed, "no balancer is loaded here"),
+    })
 }
 
 fn find_service(wanted: &Wanted, address: ServiceAddress) -> Option<usize> {

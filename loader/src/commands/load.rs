@@ -1,17 +1,19 @@
 //! `dsrload IFACE...`: loads, or replaces what is loaded.
 
-use super::Output;
 use super::change::lock;
 use super::modes::modes;
 use super::privilege::{self, require};
+use super::{Output, upkeep};
 use crate::cli::{LoadArgs, Mode as WantedMode};
 use crate::datapath::attach::{Done, Seat, attach, mode_name};
 use crate::datapath::base::{Base, Found, holders};
+use crate::datapath::neighbours::Key;
 use crate::datapath::program::{Loaded, Maker};
-use crate::datapath::resolve::{Way, local_addresses, resolve};
+use crate::datapath::resolve::{Aim, Here, may_be_here, resolve};
 use crate::datapath::tables::Capacity;
+use crate::datapath::way::{Way, local_addresses};
 use crate::datapath::write::grace;
-use crate::datapath::{Tables, find, pins};
+use crate::datapath::{Tables, find, pins, refresh};
 use crate::model::Config;
 use crate::model::placement::{Placement, Wanted, WantedService, place};
 use crate::netlink::{Link, Netlink};
@@ -46,7 +48,8 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
     seed(&base, arguments.seed.as_deref())?;
     let seats = seats(&base, links, found, arguments.mode)?;
     let ways = ways(&mut netlink, &base, &seats)?;
-    let wanted = wanted(&mut netlink, arguments, &config, &ways)?;
+    let (wanted, neighbours) = wanted(&mut netlink, arguments, &config, &ways)?;
+    let former = refresh::neighbours(&mut netlink, &base.others, &base.tables)?;
     let loaded = base.tables.loaded()?;
     let placement = place(&loaded, &wanted).map_err(|reason| fault!(Invalid, "{reason}"))?;
 
@@ -65,10 +68,10 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
         .inspect_err(|_| base.tables.discard(&placement, &loaded.destinations))?;
 
     for ((seat, program), done) in seats.iter().zip(&programs).zip(&done) {
-        keep(seat, program, &base.tables, output)?;
+        pin(seat, program, &base.tables, output)?;
         tell(seat, done, &config, output)?;
     }
-    Ok(())
+    upkeep::neighbours(&mut netlink, &former, &neighbours, output)
 }
 
 /// Attaches the programs and puts the new tables in force.
@@ -83,7 +86,7 @@ fn switch(
     placement: &Placement,
 ) -> Result<Vec<Done>> {
     for seat in seats {
-        base.tables.enter_port(seat)?;
+        base.tables.enter_port(seat.port, &seat.link)?;
     }
     if base.is_new {
         base.tables.commit(placement)?;
@@ -165,24 +168,37 @@ fn seed(base: &Base, seed: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// The services with their backends found.
+/// The services with their backends found, and the neighbours on the ways there.
 fn wanted(
     netlink: &mut Netlink,
     arguments: &LoadArgs,
     config: &Config,
     ways: &[Way],
-) -> Result<Wanted> {
+) -> Result<(Wanted, BTreeSet<Key>)> {
     let local = local_addresses(netlink)?;
+    let here = Here {
+        ways,
+        local: &local,
+    };
     let mut services = Vec::new();
+    let mut neighbours = BTreeSet::new();
     for service in &config.services {
+        may_be_here(service, &local)?;
+        let aims: Vec<Aim> = service
+            .backends
+            .iter()
+            .map(|backend| Aim::new(service, backend))
+            .collect();
+        let found = resolve(netlink, &aims, &here)?;
+        neighbours.extend(&found.neighbours);
         services.push(WantedService {
             addresses: service.addresses.clone(),
             manner: service.manner.clone(),
-            backends: resolve(netlink, &service.backends, ways, &local)?,
+            backends: found.backends(&service.backends),
         });
     }
     let vips = config.services.iter().flat_map(|s| &s.addresses);
-    Ok(Wanted {
+    let wanted = Wanted {
         services,
         local: vips
             .map(|a| a.vip)
@@ -190,11 +206,12 @@ fn wanted(
             .collect(),
         is_mute: arguments.no_echo,
         slots: slots(arguments),
-    })
+    };
+    Ok((wanted, neighbours))
 }
 
 /// The interfaces, each once, each fit to balance on.
-fn links(netlink: &mut Netlink, names: &[String]) -> Result<Vec<Link>> {
+pub(super) fn links(netlink: &mut Netlink, names: &[String]) -> Result<Vec<Link>> {
     let mut links: Vec<Link> = Vec::new();
     for name in names {
         let link = find::link(netlink, name)?;
@@ -279,7 +296,7 @@ fn seats(
             .or_else(|| (0..limits::PORTS).find(|port| !taken.contains(port)))
             .ok_or_else(|| fault!(Invalid, "one balancer holds {} interfaces", limits::PORTS))?;
         taken.insert(port);
-        let (modes, reason) = modes(&link, before.as_ref(), wanted)?;
+        let (modes, reason) = modes(&link, before.as_ref().map(|b| b.mode), wanted)?;
         seats.push(Seat {
             link,
             port,
@@ -302,20 +319,12 @@ fn ways(netlink: &mut Netlink, base: &Base, seats: &[Seat]) -> Result<Vec<Way>> 
         .map(|a| (&a.link, a.port));
     named
         .chain(others)
-        .map(|(link, port)| {
-            Ok(Way {
-                link: link.clone(),
-                port: u16::try_from(port).unwrap_or(u16::MAX),
-                addresses: netlink
-                    .addresses(link.index)
-                    .with_context(|| format!("list addresses of {}", link.name))?,
-            })
-        })
+        .map(|(link, port)| Way::new(netlink, link, port))
         .collect()
 }
 
 /// Pins what was attached. It works without, so this is no reason to fail.
-fn keep(seat: &Seat, loaded: &Loaded, tables: &Tables, output: &mut Output<'_>) -> Result<()> {
+fn pin(seat: &Seat, loaded: &Loaded, tables: &Tables, output: &mut Output<'_>) -> Result<()> {
     let Some(directory) = pins::directory(&seat.link.name) else {
         return Ok(());
     };
@@ -364,7 +373,7 @@ fn tell(seat: &Seat, done: &Done, config: &Config, output: &mut Output<'_>) -> R
     Ok(())
 }
 
-fn counted(n: usize, what: &str) -> String {
+pub(super) fn counted(n: usize, what: &str) -> String {
     match n {
         1 => format!("1 {what}"),
         n => format!("{n} {what}s"),

@@ -1,12 +1,17 @@
 //! `dsrload add|del -t VIP:PORT -r REAL`
 
-use super::Output;
 use super::change::{Change, tell};
+use super::{Output, upkeep};
 use crate::cli::MemberArgs;
-use crate::datapath::resolve::{Way, local_addresses, resolve};
+use crate::datapath::refresh::neighbours;
+use crate::datapath::resolve::{Aim, Here, may_be_here, resolve};
+use crate::datapath::way::{Way, local_addresses};
 use crate::fault;
+use crate::model::config::service_faults;
 use crate::model::{Manner, Service, ServiceAddress};
-use anyhow::{Context, Result};
+use anyhow::Result;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// Adds backends.
 ///
@@ -14,47 +19,45 @@ use anyhow::{Context, Result};
 ///
 /// There is no such service; a backend is there already, or cannot be reached.
 pub fn add(arguments: &MemberArgs, output: &mut Output<'_>) -> Result<()> {
-    let (service, address) = one(arguments)?;
+    let (mut service, address) = one(arguments)?;
     let mut change = Change::begin(arguments.interface.as_deref(), Some(address))?;
     let loaded = change.service(address)?;
-    for backend in &service.backends {
-        let is_there =
-            |b: &crate::model::placement::WantedBackend| b.route.address == backend.address;
-        if loaded.backends.iter().any(is_there) {
-            return Err(fault!(
-                Invalid,
-                "service {address} has backend {} already",
-                backend.address
-            ));
-        }
-        if loaded
-            .addresses
-            .iter()
-            .any(|a| a.vip.is_ipv4() != backend.address.is_ipv4())
-        {
-            return Err(fault!(
-                Invalid,
-                "backend {} is of another IP version than service {address}",
-                backend.address
-            ));
+    // What is wrong with a backend is wrong with it at every address.
+    service.addresses.clone_from(&loaded.addresses);
+    let known = loaded.backends.iter().map(|b| b.route.address);
+    let known: BTreeSet<IpAddr> = known.collect();
+    let mut faults = service_faults(&service);
+    for backend in service.backends.iter().map(|b| b.address) {
+        if known.contains(&backend) {
+            faults.push(format!("service {address} has backend {backend} already"));
         }
     }
+    if !faults.is_empty() {
+        return Err(fault!(Invalid, "{}", faults.join("; ")));
+    }
+
     let mut ways = Vec::new();
     for attached in &change.balancer.attached {
-        let link = &attached.link;
-        ways.push(Way {
-            link: link.clone(),
-            port: u16::try_from(attached.port).unwrap_or(u16::MAX),
-            addresses: change
-                .netlink
-                .addresses(link.index)
-                .with_context(|| format!("list addresses of {}", link.name))?,
-        });
+        ways.push(Way::new(
+            &mut change.netlink,
+            &attached.link,
+            attached.port,
+        )?);
     }
     let local = local_addresses(&mut change.netlink)?;
-    let found = resolve(&mut change.netlink, &service.backends, &ways, &local)?;
-    change.service(address)?.backends.extend(found);
+    may_be_here(&service, &local)?;
+    let here = Here {
+        ways: &ways,
+        local: &local,
+    };
+    let backends = service.backends.iter();
+    let aims: Vec<Aim> = backends.map(|b| Aim::new(&service, b)).collect();
+    let found = resolve(&mut change.netlink, &aims, &here)?;
+    let backends = found.backends(&service.backends);
+    change.service(address)?.backends.extend(backends);
     let (_, placement) = change.apply()?;
+    let none = BTreeSet::new();
+    upkeep::neighbours(&mut change.netlink, &none, &found.neighbours, output)?;
     tell(
         output,
         &what(address, "added", &service),
@@ -71,6 +74,8 @@ pub fn add(arguments: &MemberArgs, output: &mut Output<'_>) -> Result<()> {
 pub fn del(arguments: &MemberArgs, output: &mut Output<'_>) -> Result<()> {
     let (service, address) = one(arguments)?;
     let mut change = Change::begin(arguments.interface.as_deref(), Some(address))?;
+    let tables = &change.balancer.tables;
+    let before = neighbours(&mut change.netlink, &change.balancer.attached, tables)?;
     let loaded = change.service(address)?;
     for backend in &service.backends {
         let before = loaded.backends.len();
@@ -86,6 +91,9 @@ pub fn del(arguments: &MemberArgs, output: &mut Output<'_>) -> Result<()> {
         }
     }
     let (_, placement) = change.apply()?;
+    let tables = &change.balancer.tables;
+    let now = neighbours(&mut change.netlink, &change.balancer.attached, tables)?;
+    upkeep::neighbours(&mut change.netlink, &before, &now, output)?;
     tell(
         output,
         &what(address, "removed", &service),

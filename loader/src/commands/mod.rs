@@ -1,17 +1,21 @@
 //! One file for one verb. Each takes what was typed and a writer for answers;
 //! talk goes to standard error.
 
+mod backend;
 mod change;
+mod decap;
 mod load;
 mod members;
 mod modes;
 mod privilege;
+mod refresh;
 pub mod settle;
 mod state;
 mod stats;
 mod status;
 mod trace_pipe;
 mod unload;
+mod upkeep;
 
 use crate::cli::{Cli, Command};
 use crate::datapath::Attached;
@@ -43,7 +47,10 @@ pub fn run(cli: &Cli, output: &mut Output<'_>) -> Result<()> {
         Some(Command::Add(arguments)) => members::add(arguments, output),
         Some(Command::Del(arguments)) => members::del(arguments, output),
         Some(Command::Settle(arguments)) => settle::run(arguments, output),
+        Some(Command::Refresh(arguments)) => refresh::run(arguments, output),
         Some(Command::TracePipe(arguments)) => trace_pipe::run(arguments, output),
+        Some(Command::Decap(arguments)) => decap::run(arguments, output),
+        Some(Command::Backend(verb)) => backend::run(verb, output),
         None if cli.load.unload => unload::run(&cli.load, output),
         None => load::run(&cli.load, output),
     }

@@ -1,7 +1,6 @@
 //! Which modes of XDP to try on an interface.
 
 use crate::cli::Mode as WantedMode;
-use crate::datapath::Attached;
 use crate::datapath::attach::mode_name;
 use crate::fault;
 use crate::netlink::{Link, Mode};
@@ -21,7 +20,7 @@ const VETH_DRV: &str = "a veth sends in drv mode only if its peer has a native X
 /// Another mode than that of what is loaded.
 pub fn modes(
     link: &Link,
-    before: Option<&Attached>,
+    before: Option<Mode>,
     wanted: WantedMode,
 ) -> Result<(Vec<Mode>, Option<&'static str>)> {
     let named = match wanted {
@@ -31,14 +30,14 @@ pub fn modes(
         WantedMode::Auto => None,
     };
     match (before, named) {
-        (Some(before), Some(mode)) if before.mode != mode => Err(fault!(
+        (Some(before), Some(mode)) if before != mode => Err(fault!(
             Failed,
             "{0} is loaded in {1} mode; the kernel cannot change to {2} without a gap in forwarding: `dsrload --unload {0}` first if that may be",
             link.name,
-            mode_name(before.mode),
+            mode_name(before),
             mode_name(mode)
         )),
-        (Some(before), _) => Ok((vec![before.mode], None)),
+        (Some(before), _) => Ok((vec![before], None)),
         (None, Some(Mode::Drv)) if is_veth(link) => Ok((vec![Mode::Drv], Some(VETH_DRV))),
         (None, Some(mode)) => Ok((vec![mode], None)),
         (None, None) if is_veth(link) => Ok((vec![Mode::Skb], Some(VETH_AUTO))),

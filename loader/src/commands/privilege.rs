@@ -17,6 +17,9 @@ pub const DETACH: &[(Capability, &str)] = &[
     (Capability::NET_ADMIN, "CAP_NET_ADMIN"),
 ];
 
+/// What changing this host's network takes.
+pub const NETWORK: &[(Capability, &str)] = &[(Capability::NET_ADMIN, "CAP_NET_ADMIN")];
+
 /// What looking at it takes.
 pub const LOOK: &[(Capability, &str)] = &[(Capability::BPF, "CAP_BPF")];
 

@@ -1,7 +1,7 @@
 //! `dsrload stats [IFACE]`
 
 use super::privilege::{self, require};
-use super::{Output, mention_others};
+use super::{Output, decap, mention_others};
 use crate::cli::ReportArgs;
 use crate::datapath::read::Count;
 use crate::datapath::{Balancer, find};
@@ -21,6 +21,7 @@ pub fn run(arguments: &ReportArgs, output: &mut Output<'_>) -> Result<()> {
     mention_others(&others, output)?;
     let stats = Stats {
         balancers: balancers.iter().map(balancer).collect::<Result<_>>()?,
+        decaps: decap::stats(&mut netlink, arguments.interface.as_deref())?,
     };
     if arguments.json {
         crate::report::json(output.answers, &stats)?;

@@ -1,10 +1,10 @@
 //! `dsrload status [IFACE]`
 
 use super::privilege::{self, require};
-use super::{Output, mention_others, state};
+use super::{Output, decap, mention_others, state};
 use crate::cli::ReportArgs;
 use crate::datapath::attach::mode_name;
-use crate::datapath::{Attached, Balancer, find, pins};
+use crate::datapath::{Attached, Balancer, Tables, find, pins};
 use crate::model::{Affinity, Mac, Manner, OnDead, Policy, Prefix, Tracking};
 use crate::netlink::Netlink;
 use crate::report::status::{
@@ -26,6 +26,7 @@ pub fn run(arguments: &ReportArgs, output: &mut Output<'_>) -> Result<()> {
     mention_others(&others, output)?;
     let status = Status {
         balancers: balancers.iter().map(balancer).collect::<Result<_>>()?,
+        decaps: decap::status(&mut netlink, arguments.interface.as_deref())?,
     };
     if arguments.json {
         crate::report::json(output.answers, &status)?;
@@ -72,7 +73,11 @@ fn balancer(balancer: &Balancer) -> Result<BalancerStatus> {
             backends: of_service
                 .map(|d| BackendStatus {
                     address: d.route.address,
-                    mac: backend_mac(&d.route.macs).to_string(),
+                    forward: d.route.forward().to_string(),
+                    is_this_host: d.route.is_here(),
+                    source: d.route.tunnel.map(|tunnel| tunnel.source),
+                    mtu: d.route.tunnel.map(|tunnel| tunnel.mtu),
+                    mac: (!d.route.is_here()).then(|| d.route.mac().to_string()),
                     interface: interface_of(d.route.port),
                     weight: d.weight,
                     state: state::name(d.state),
@@ -97,7 +102,7 @@ fn balancer(balancer: &Balancer) -> Result<BalancerStatus> {
         interfaces: balancer
             .attached
             .iter()
-            .map(|attached| interface(attached, tables.control().trace.get() != 0))
+            .map(|attached| interface(attached, tables))
             .collect(),
     })
 }
@@ -130,18 +135,14 @@ fn manner(manner: &Manner) -> MannerStatus {
     }
 }
 
-fn backend_mac(macs: &[u8; 12]) -> Mac {
-    let [a, b, c, d, e, f, ..] = *macs;
-    Mac([a, b, c, d, e, f])
-}
-
-fn interface(attached: &Attached, trace: bool) -> InterfaceStatus {
+fn interface(attached: &Attached, tables: &Tables) -> InterfaceStatus {
     let pinned = pins::directory(&attached.link.name).filter(|directory| directory.exists());
     InterfaceStatus {
         interface: attached.link.name.clone(),
         index: attached.link.index,
         mode: mode_name(attached.mode),
         mac: Mac(attached.link.mac).to_string(),
+        mtu: tables.port(attached.port).map_or(0, |(_, mtu)| mtu),
         program: ProgramStatus {
             id: attached.info.id,
             name: attached.info.name.clone(),
@@ -154,7 +155,7 @@ fn interface(attached: &Attached, trace: bool) -> InterfaceStatus {
             abi: attached.abi,
             map_ids: attached.info.map_ids.clone(),
         },
-        trace,
+        trace: tables.control().trace.get() != 0,
         pins: pinned,
     }
 }

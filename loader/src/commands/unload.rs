@@ -1,13 +1,17 @@
 //! `dsrload --unload IFACE...`: takes our program off, and nobody else's.
 
-use super::Output;
 use super::change::lock;
 use super::privilege::{self, require};
+use super::{Output, upkeep};
 use crate::cli::LoadArgs;
 use crate::datapath::attach::detach;
-use crate::datapath::{Holder, find, pins};
+use crate::datapath::neighbours::Key;
+use crate::datapath::{Attached, Holder, decap, find, pins, refresh};
 use crate::netlink::Netlink;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use std::slice;
+use xdp_prog::abi::ABI_VERSION;
 
 /// Runs the command.
 ///
@@ -27,13 +31,20 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
         if let Holder::Foreign(foreign) = &holder {
             return Err(foreign.fault());
         }
-        holders.push((name, holder));
+        holders.push((name, link, holder));
     }
-    for (name, holder) in holders {
+    for (name, link, holder) in holders {
         match holder {
             Holder::Ours(attached) | Holder::Another(attached) => {
+                let kept = neighbours(&mut netlink, &attached);
                 detach(&mut netlink, &attached)?;
                 writeln!(output.answers, "{name}: unloaded, id {}", attached.info.id)?;
+                let none = BTreeSet::new();
+                upkeep::neighbours(&mut netlink, &kept, &none, output)?;
+            }
+            Holder::Decap(decap) => {
+                decap::attach::detach(&mut netlink, &decap)?;
+                writeln!(output.answers, "{name}: unloaded, id {}", decap.info.id)?;
             }
             Holder::Nobody | Holder::Foreign(_) => {
                 // A loader that was killed may have left pins.
@@ -41,9 +52,25 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
                     pins::remove(&directory)
                         .with_context(|| format!("remove {}", directory.display()))?;
                 }
-                writeln!(output.answers, "{name}: not loaded")?;
+                let what = match decap::attach::sweep(&mut netlink, &link)? {
+                    true => ", but for a tc filter that a killed dsrload had left: it is gone",
+                    false => "",
+                };
+                writeln!(output.answers, "{name}: not loaded{what}")?;
             }
         }
     }
     Ok(())
+}
+
+/// The neighbours that the kernel keeps resolved for this program; none, if its
+/// tables cannot be read.
+fn neighbours(netlink: &mut Netlink, attached: &Attached) -> BTreeSet<Key> {
+    if attached.abi != ABI_VERSION {
+        return BTreeSet::new();
+    }
+    let tables = attached.tables(false);
+    let found =
+        tables.and_then(|tables| refresh::neighbours(netlink, slice::from_ref(attached), &tables));
+    found.unwrap_or_default()
 }

@@ -47,23 +47,31 @@ pub fn mode_name(mode: Mode) -> &'static str {
 }
 
 impl Tables {
-    /// Enters an interface: its MAC, and the way out through it.
+    /// Enters an interface: its MAC and MTU, and the way out through it.
     ///
     /// # Errors
     ///
     /// The kernel refuses the entry in the device map.
-    pub fn enter_port(&self, seat: &Seat) -> Result<()> {
-        if let Some(port) = self.ports.entries().get(seat.port as usize) {
-            port.mac.set(Mac(seat.link.mac).word());
-            port.interface.set(seat.link.index);
+    pub fn enter_port(&self, number: u32, link: &Link) -> Result<()> {
+        if let Some(port) = self.ports.entries().get(number as usize) {
+            port.mac.set(Mac(link.mac).word());
+            port.mtu.set(link.mtu);
+            port.interface.set(link.index);
         }
         map_update(
             self.devices()?,
-            &seat.port.to_ne_bytes(),
-            &seat.link.index.to_ne_bytes(),
+            &number.to_ne_bytes(),
+            &link.index.to_ne_bytes(),
             BPF_ANY,
         )
-        .with_context(|| format!("enter {} in the device map", seat.link.name))
+        .with_context(|| format!("enter {} in the device map", link.name))
+    }
+
+    /// The MAC and the MTU of an interface, as the program knows them.
+    #[must_use]
+    pub fn port(&self, number: u32) -> Option<(Mac, u32)> {
+        let port = self.ports.entries().get(number as usize)?;
+        Some((Mac::from_word(port.mac.get()), port.mtu.get()))
     }
 
     /// Forgets an interface.
@@ -71,6 +79,7 @@ impl Tables {
         if let Some(entry) = self.ports.entries().get(port as usize) {
             entry.interface.set(0);
             entry.mac.set(0);
+            entry.mtu.set(0);
         }
         // That it is not there is what is wanted.
         let _ = self
@@ -115,27 +124,41 @@ fn undo(netlink: &mut Netlink, seats: &[Seat], programs: &[Loaded], done: &[Done
 }
 
 fn attach_one(netlink: &mut Netlink, seat: &Seat, program: &ProgramFd) -> Result<Done> {
-    let expected = match &seat.before {
-        Some(before) => Expected::Program(&before.program),
-        None => Expected::Nothing,
-    };
+    let before = seat.before.as_ref().map(|before| &before.program);
+    put(netlink, &seat.link, before, &seat.modes, program)
+}
+
+/// Attaches a program in the first of these modes that the interface takes,
+/// in the place of the one that was `before`.
+///
+/// # Errors
+///
+/// `Refused`, with the kernel's words.
+pub(super) fn put(
+    netlink: &mut Netlink,
+    link: &Link,
+    before: Option<&ProgramFd>,
+    modes: &[Mode],
+    program: &ProgramFd,
+) -> Result<Done> {
+    let expected = before.map_or(Expected::Nothing, Expected::Program);
     let mut refused = Vec::new();
-    for &mode in &seat.modes {
+    for &mode in modes {
         let change = Change {
             program: Some(program),
             expected: Some(expected),
             mode,
         };
-        match netlink.set_xdp(seat.link.index, change) {
+        match netlink.set_xdp(link.index, change) {
             Ok(()) => {
                 let id = program_info(program).context("ask for the program")?.id;
-                return confirm(netlink, seat, mode, id, refused);
+                return confirm(netlink, link, mode, id, refused);
             }
             Err(error) if error.errno() == Some(libc::EPERM) => {
                 return Err(fault!(
                     Permission,
                     "attach to {}: {error}; attaching takes CAP_NET_ADMIN",
-                    seat.link.name
+                    link.name
                 ));
             }
             Err(error) => refused.push(words(mode, &error)),
@@ -144,7 +167,7 @@ fn attach_one(netlink: &mut Netlink, seat: &Seat, program: &ProgramFd) -> Result
     Err(fault!(
         Refused,
         "{}: not attached: {}",
-        seat.link.name,
+        link.name,
         refused.join("; ")
     ))
 }
@@ -156,23 +179,23 @@ fn words(mode: Mode, error: &NetlinkError) -> String {
 /// The kernel accepts some changes and does nothing: only a look tells.
 fn confirm(
     netlink: &mut Netlink,
-    seat: &Seat,
+    link: &Link,
     mode: Mode,
     id: u32,
     refused: Vec<String>,
 ) -> Result<Done> {
-    let link = netlink
-        .link_by_index(seat.link.index)
-        .with_context(|| format!("ask for interface {}", seat.link.name))?;
-    match link.map(|link| link.xdp.program(mode)) {
+    let now = netlink
+        .link_by_index(link.index)
+        .with_context(|| format!("ask for interface {}", link.name))?;
+    match now.map(|link| link.xdp.program(mode)) {
         Some(Some(found)) if found == id => Ok(Done { mode, id, refused }),
         Some(found) => Err(fault!(
             Refused,
             "{}: the kernel said that program {id} was attached in {} mode, but there is {found:?}",
-            seat.link.name,
+            link.name,
             mode_name(mode)
         )),
-        None => Err(fault!(Failed, "{} has just gone away", seat.link.name)),
+        None => Err(fault!(Failed, "{} has just gone away", link.name)),
     }
 }
 
@@ -189,13 +212,39 @@ pub fn detach(netlink: &mut Netlink, attached: &Attached) -> Result<()> {
     if let Some(directory) = pins::directory(&link.name) {
         pins::remove(&directory).with_context(|| format!("remove {}", directory.display()))?;
     }
+    take(
+        netlink,
+        link,
+        attached.mode,
+        &attached.program,
+        attached.info.id,
+    )?;
+    // Others of the same balancer go on: they must not redirect there.
+    if let Ok(tables) = attached.tables(true) {
+        tables.leave_port(attached.port);
+    }
+    Ok(())
+}
+
+/// Takes a program off an interface, and looks whether it is off.
+///
+/// # Errors
+///
+/// As for [`detach`].
+pub(super) fn take(
+    netlink: &mut Netlink,
+    link: &Link,
+    mode: Mode,
+    program: &ProgramFd,
+    id: u32,
+) -> Result<()> {
     netlink
         .set_xdp(
             link.index,
             Change {
                 program: None,
-                expected: Some(Expected::Program(&attached.program)),
-                mode: attached.mode,
+                expected: Some(Expected::Program(program)),
+                mode,
             },
         )
         .map_err(|error| match error.errno() {
@@ -209,17 +258,12 @@ pub fn detach(netlink: &mut Netlink, attached: &Attached) -> Result<()> {
     let now = netlink
         .link_by_index(link.index)
         .with_context(|| format!("ask for interface {}", link.name))?;
-    if now.and_then(|link| link.xdp.program(attached.mode)) == Some(attached.info.id) {
+    if now.and_then(|link| link.xdp.program(mode)) == Some(id) {
         return Err(fault!(
             Refused,
-            "{}: the kernel said that program {} was detached, but it is still there",
-            link.name,
-            attached.info.id
+            "{}: the kernel said that program {id} was detached, but it is still there",
+            link.name
         ));
-    }
-    // Others of the same balancer go on: they must not redirect there.
-    if let Ok(tables) = attached.tables(true) {
-        tables.leave_port(attached.port);
     }
     Ok(())
 }

@@ -32,6 +32,7 @@ pub fn holders(links: &[Link]) -> Result<(Vec<Option<Found>>, Vec<Foreign>)> {
             Holder::Nobody => None,
             Holder::Ours(attached) => Some(Found::Readable(attached)),
             Holder::Another(attached) => Some(Found::Unreadable(attached)),
+            Holder::Decap(decap) => return Err(decap.fault()),
             Holder::Foreign(foreign) => {
                 foreigners.push(foreign);
                 None

@@ -1,5 +1,6 @@
 //! Finding what is attached, and telling ours from others'.
 
+use super::decap::Decap;
 use super::pins;
 use super::tables::{Tables, map_name};
 use crate::fault;
@@ -9,7 +10,7 @@ use crate::sys::bpf::{
 };
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
-use xdp_prog::abi::{ABI_VERSION, PROGRAM, Settings, section, settings};
+use xdp_prog::abi::{self, ABI_VERSION, PROGRAM, Settings, section, settings};
 
 /// Who holds an interface.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub enum Holder {
     Ours(Attached),
     /// A program of another version of ours, whose tables we cannot read.
     Another(Attached),
+    /// Our program that ends tunnels.
+    Decap(Decap),
     /// Somebody else's.
     Foreign(Foreign),
 }
@@ -109,8 +112,20 @@ pub fn holder(link: &Link) -> Result<Holder> {
             id,
             name: info.name.clone(),
         };
+        if info.name == abi::decap::PROGRAM
+            && let Some(bytes) = read_settings(link, &info, abi::decap::section::SETTINGS)?
+            && let Some(settings) = abi::decap::Settings::from_bytes(&bytes)
+        {
+            return Ok(Holder::Decap(Decap {
+                link: link.clone(),
+                mode,
+                program,
+                info,
+                settings,
+            }));
+        }
         let settings = if info.name == PROGRAM {
-            read_settings(link, &info)?
+            read_settings(link, &info, section::SETTINGS)?
         } else {
             None
         };
@@ -163,13 +178,13 @@ fn open(link: &Link, id: u32) -> Result<Option<ProgramFd>> {
 
 /// The bytes of the settings among the maps of a program. `None` if it has
 /// none, and so is not ours.
-fn read_settings(link: &Link, info: &ProgramInfo) -> Result<Option<Vec<u8>>> {
-    let name = map_name(section::SETTINGS);
+fn read_settings(link: &Link, info: &ProgramInfo, table: &str) -> Result<Option<Vec<u8>>> {
+    let name = map_name(table);
     for &id in &info.map_ids {
         let map = match map_by_id(id) {
             Ok(map) => map,
             Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
-                let pinned = pins::map(&link.name, section::SETTINGS);
+                let pinned = pins::map(&link.name, table);
                 return pinned.map(|map| value(&map)).transpose();
             }
             Err(error) => return Err(error).with_context(|| format!("open map {id}")),
@@ -229,7 +244,7 @@ pub fn balancers(
     let mut others = Vec::new();
     for link in netlink.links().context("list interfaces")? {
         match holder(&link)? {
-            Holder::Nobody | Holder::Foreign(_) => {}
+            Holder::Nobody | Holder::Foreign(_) | Holder::Decap(_) => {}
             Holder::Another(attached) => others.push(attached),
             Holder::Ours(attached) => {
                 let tables = attached.tables(writable)?;

@@ -8,13 +8,18 @@
 pub mod attach;
 pub mod base;
 pub mod clock;
+pub mod decap;
 pub mod find;
+pub mod neighbours;
 pub mod pins;
 pub mod program;
 pub mod read;
+pub mod refresh;
+mod reroute;
 pub mod resolve;
 mod sources;
 pub mod tables;
+pub mod way;
 pub mod write;
 
 pub use find::{Attached, Balancer, Holder};

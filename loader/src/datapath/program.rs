@@ -13,10 +13,10 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use xdp_prog::abi::settings::feature;
 use xdp_prog::abi::word::{Word32, Word64};
-use xdp_prog::abi::{ABI_VERSION, MAGIC, PROGRAM, Settings, section};
+use xdp_prog::abi::{ABI_VERSION, MAGIC, PROGRAM, Settings, decap, section};
 
 /// Room for the verifier's log. It is written in a second try only.
-const LOG: usize = 16 << 20;
+pub(super) const LOG: usize = 16 << 20;
 
 /// An epoch of the flow table lasts at least this long.
 const EPOCH_SECONDS: u32 = 2;
@@ -155,6 +155,7 @@ impl<'a> Maker<'a> {
         self.spec
             .tables()
             .filter(|t| t.readonly && t.name != section::SETTINGS)
+            .filter(|t| t.name != decap::section::SETTINGS)
             .map(|table| {
                 let contents = table.contents.as_deref().unwrap_or_default();
                 Ok((table.name.clone(), frozen(table, contents)?))
@@ -169,17 +170,21 @@ impl<'a> Maker<'a> {
             Ok(_) => return fault!(Refused, "the kernel refused the program, then took it"),
             Err(error) => error,
         };
-        let text = log_text(&log);
-        let whole = match keep(&text) {
-            Ok(path) => format!("the verifier's log is in {}", path.display()),
-            Err(error) => format!("the verifier's log could not be written: {error}"),
-        };
-        fault!(
-            Refused,
-            "BPF_PROG_LOAD: the kernel refuses the program: {error}: {}; {whole}",
-            digest(&text)
-        )
+        refusal(&error, &log_text(&log))
     }
+}
+
+/// What the verifier found, by its log.
+pub(super) fn refusal(error: &std::io::Error, log: &str) -> anyhow::Error {
+    let whole = match keep(log) {
+        Ok(path) => format!("the verifier's log is in {}", path.display()),
+        Err(error) => format!("the verifier's log could not be written: {error}"),
+    };
+    fault!(
+        Refused,
+        "BPF_PROG_LOAD: the kernel refuses the program: {error}: {}; {whole}",
+        digest(log)
+    )
 }
 
 fn mask(entries: usize) -> Word32 {
@@ -187,7 +192,7 @@ fn mask(entries: usize) -> Word32 {
 }
 
 /// A map that nobody can write any more: the verifier then knows its values.
-fn frozen(table: &TableSpec, contents: &[u8]) -> Result<MapFd> {
+pub(super) fn frozen(table: &TableSpec, contents: &[u8]) -> Result<MapFd> {
     let name = map_name(&table.name);
     let map = map_create(&MapSpec {
         kind: MapKind(table.kind),

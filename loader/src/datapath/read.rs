@@ -5,13 +5,15 @@ use crate::model::placement::{
     Loaded, PlacedDestination, PlacedService, Route, Wanted, WantedBackend, WantedService,
     address_of, service_address,
 };
-use crate::model::{Affinity, Manner, OnDead, Policy, State, Tracking};
+use crate::model::{
+    Affinity, Manner, OnDead, Policy, ServiceAddress, State, Tracking, TunnelKind, TunnelRoute,
+};
 use crate::sys::machine::uptime_seconds;
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use xdp_prog::abi::state::{destination, service};
-use xdp_prog::abi::{Destination, Outcome, Service};
+use xdp_prog::abi::{Destination, Outcome, Service, Tunnel};
 use xdp_prog::track::entry::Entry;
 
 /// Packets and bytes.
@@ -145,10 +147,29 @@ impl Tables {
     #[must_use]
     pub fn placed_destinations(&self) -> Vec<PlacedDestination> {
         (0u16..)
-            .zip(self.destinations.entries())
-            .filter(|(_, entry)| entry.flags.get() & destination::LIVE != 0)
-            .map(|(number, entry)| placed(number, entry))
+            .zip(
+                self.destinations
+                    .entries()
+                    .iter()
+                    .zip(self.tunnels.entries()),
+            )
+            .filter(|(_, (entry, _))| entry.flags.get() & destination::LIVE != 0)
+            .map(|(number, (entry, tunnel))| placed(number, entry, tunnel))
             .collect()
+    }
+
+    /// The addresses of the services in force, by number.
+    #[must_use]
+    pub fn service_addresses(&self) -> BTreeMap<u16, Vec<ServiceAddress>> {
+        let mut services: BTreeMap<u16, Vec<ServiceAddress>> = BTreeMap::new();
+        for entry in self.entries() {
+            let words = [entry.address[0].get(), entry.address[1].get()];
+            if let Some(address) = service_address(words, entry.key.get()) {
+                services.entry(entry.id.get()).or_default().push(address);
+            }
+        }
+        services.values_mut().for_each(|addresses| addresses.sort());
+        services
     }
 
     /// All of that, what the slots hold, and which destinations the flow table
@@ -300,20 +321,36 @@ fn manner(entry: &Service) -> Manner {
     }
 }
 
-fn placed(number: u16, entry: &Destination) -> PlacedDestination {
-    let mut macs = [0; 12];
-    macs[..8].copy_from_slice(&entry.macs_low.get().to_le_bytes());
-    macs[8..].copy_from_slice(&entry.macs_high.get().to_le_bytes());
+fn placed(number: u16, entry: &Destination, tunnel: &Tunnel) -> PlacedDestination {
     PlacedDestination {
         number,
         service: entry.service.get(),
-        route: Route {
-            address: address_of([entry.address[0].get(), entry.address[1].get()]),
-            macs,
-            port: entry.port.get(),
-        },
+        route: placed_route(entry, tunnel),
         weight: entry.weight.get(),
         state: state_of(entry.state.get()),
         flags: entry.flags.get(),
+    }
+}
+
+/// How a destination is reached.
+pub(super) fn placed_route(entry: &Destination, tunnel: &Tunnel) -> Route {
+    let flags = entry.flags.get();
+    let mut macs = [0; 12];
+    macs[..8].copy_from_slice(&entry.macs_low.get().to_le_bytes());
+    macs[8..].copy_from_slice(&entry.macs_high.get().to_le_bytes());
+    Route {
+        address: address_of([entry.address[0].get(), entry.address[1].get()]),
+        macs,
+        is_mac_given: flags & destination::MAC_GIVEN != 0,
+        port: entry.port.get(),
+        tunnel: (flags & destination::TUNNEL != 0).then(|| TunnelRoute {
+            kind: match flags & destination::GUE {
+                0 => TunnelKind::Ipip,
+                _ => TunnelKind::Gue(u16::from_be_bytes(tunnel.port.get().to_le_bytes())),
+            },
+            source: address_of([tunnel.source[0].get(), tunnel.source[1].get()]),
+            is_source_given: flags & destination::SOURCE_GIVEN != 0,
+            mtu: tunnel.mtu.get(),
+        }),
     }
 }

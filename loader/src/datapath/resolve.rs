@@ -1,252 +1,388 @@
-//! How each backend is reached: through which interface, to which MAC.
+//! How each backend is reached: through which interface, to which MAC, and
+//! inside what.
 
+use super::neighbours::{self, Key, Look, PATIENCE};
+use super::way::Way;
 use crate::fault;
+use crate::model::forward::least_mtu;
 use crate::model::placement::{Route, WantedBackend};
-use crate::model::{Backend, Mac};
-use crate::netlink::{Address, Link, NeighbourState, Netlink};
-use anyhow::{Context, Result};
+use crate::model::{Backend, Forward, Mac, Service, TunnelKind, TunnelRoute};
+use crate::netlink::{KernelRoute, Netlink, NetlinkError, RouteKind};
+use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::thread;
-use std::time::{Duration, Instant};
 
-/// The kernel asks three times, a second apart (`mcast_solicit`,
-/// `retrans_time_ms`), before it says that a neighbour failed.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A backend that is to be reached, and what is decided about the way.
+#[derive(Clone, Copy, Debug)]
+pub struct Aim {
+    /// Its own address.
+    pub address: IpAddr,
+    /// How packets get to it.
+    pub forward: Forward,
+    /// The outer source, if the operator gave one.
+    pub source: Option<IpAddr>,
+    /// The MAC, if the operator gave one.
+    pub mac: Option<Mac>,
+    /// The port that it is reached through already.
+    pub port: Option<u16>,
+    /// The least that a tunnel must carry.
+    pub least_mtu: u16,
+}
 
-/// Between two looks at the neighbour table.
-const PAUSE: Duration = Duration::from_millis(2);
+impl Aim {
+    /// A backend of this service.
+    #[must_use]
+    pub fn new(service: &Service, backend: &Backend) -> Self {
+        Self {
+            address: backend.address,
+            forward: service.forward(backend),
+            source: service.source(backend.address),
+            mac: backend.mac,
+            port: None,
+            least_mtu: least_mtu(service.addresses.iter().map(|a| a.vip)),
+        }
+    }
 
-/// An interface that backends can be reached through.
+    /// A backend that is reached like this, once more.
+    #[must_use]
+    pub fn again(route: &Route, vips: impl IntoIterator<Item = IpAddr>) -> Self {
+        let given = route.tunnel.filter(|tunnel| tunnel.is_source_given);
+        Self {
+            address: route.address,
+            forward: route.forward(),
+            source: given.map(|tunnel| tunnel.source),
+            mac: route.is_mac_given.then(|| route.mac()),
+            port: Some(route.port),
+            least_mtu: least_mtu(vips),
+        }
+    }
+}
+
+/// What this host is, to whoever looks for a way.
 #[derive(Debug)]
-pub struct Way {
-    /// The interface.
-    pub link: Link,
-    /// Its number in the tables.
-    pub port: u16,
-    /// Its addresses.
-    pub addresses: Vec<Address>,
+pub struct Here<'a> {
+    /// The balancer's interfaces, in the order in which they are preferred.
+    pub ways: &'a [Way],
+    /// All addresses of this host.
+    pub local: &'a BTreeSet<IpAddr>,
 }
 
-impl Way {
-    /// Whether `address` is in one of its subnets.
-    fn reaches(&self, address: IpAddr) -> bool {
-        self.addresses.iter().any(|own| contains(own, address))
-    }
+/// The first step towards a backend.
+#[derive(Debug)]
+pub(super) struct Hop<'a> {
+    way: &'a Way,
+    /// Whom frames are sent to: the backend, or a router.
+    next: IpAddr,
+    tunnel: Option<TunnelRoute>,
+}
 
-    fn subnets(&self) -> String {
-        let subnets: Vec<String> = self
-            .addresses
+impl Hop<'_> {
+    /// The neighbour that frames are sent to.
+    pub(super) fn key(&self) -> Key {
+        (self.way.link.index, self.next)
+    }
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    /// The way to each backend.
+    pub routes: Vec<Route>,
+    /// The neighbours whose MACs were asked for.
+    pub neighbours: BTreeSet<Key>,
+}
+
+impl Resolved {
+    /// The backends that were looked for, in their order, with their ways.
+    #[must_use]
+    pub fn backends(&self, backends: &[Backend]) -> Vec<WantedBackend> {
+        backends
             .iter()
-            .map(|own| format!("{}/{}", own.address, own.prefix_len))
-            .collect();
-        match subnets.as_slice() {
-            [] => format!("{} (no address)", self.link.name),
-            _ => format!("{} ({})", self.link.name, subnets.join(", ")),
-        }
-    }
-}
-
-/// Whether `address` is in the subnet of an interface's address.
-fn contains(own: &Address, address: IpAddr) -> bool {
-    let (base, address, bits) = match (own.address, address) {
-        (IpAddr::V4(base), IpAddr::V4(address)) => (
-            u128::from(base.to_bits()),
-            u128::from(address.to_bits()),
-            32,
-        ),
-        (IpAddr::V6(base), IpAddr::V6(address)) => (base.to_bits(), address.to_bits(), 128),
-        _ => return false,
-    };
-    let host_bits = bits - u32::from(own.prefix_len).min(bits);
-    host_bits > 0 && (base ^ address).checked_shr(host_bits).unwrap_or(0) == 0
-}
-
-/// Finds the way to each backend, asking the kernel for MACs that are not
-/// given.
-///
-/// # Errors
-///
-/// `Invalid`: a backend that is in no subnet of these interfaces, or is this
-/// host. `Failed`: one that does not answer.
-pub fn resolve(
-    netlink: &mut Netlink,
-    backends: &[Backend],
-    ways: &[Way],
-    local: &BTreeSet<IpAddr>,
-) -> Result<Vec<WantedBackend>> {
-    let mut unknown = BTreeMap::new();
-    for backend in backends {
-        let way = way(backend, ways, local)?;
-        if backend.mac.is_none() {
-            unknown.insert((way.link.index, backend.address), &way.link);
-        }
-    }
-    let known = macs(netlink, &unknown)?;
-    backends
-        .iter()
-        .map(|backend| {
-            let way = way(backend, ways, local)?;
-            let found = known.get(&(way.link.index, backend.address)).copied();
-            let mac = backend
-                .mac
-                .or(found)
-                .with_context(|| format!("backend {} has no MAC", backend.address))?;
-            Ok(WantedBackend {
-                route: route(backend, mac, way),
+            .zip(&self.routes)
+            .map(|(backend, &route)| WantedBackend {
+                route,
                 weight: backend.weight,
                 state: backend.state,
             })
-        })
-        .collect()
-}
-
-fn route(backend: &Backend, mac: Mac, way: &Way) -> Route {
-    let mut macs = [0; 12];
-    macs[..6].copy_from_slice(&mac.0);
-    macs[6..].copy_from_slice(&way.link.mac);
-    Route {
-        address: backend.address,
-        macs,
-        port: way.port,
+            .collect()
     }
 }
 
-/// The first interface whose subnet a backend is in.
-fn way<'a>(backend: &Backend, ways: &'a [Way], local: &BTreeSet<IpAddr>) -> Result<&'a Way> {
-    let address = backend.address;
-    if local.contains(&address) {
-        return Err(fault!(
-            Invalid,
-            "backend {address} is this host's own address; a backend is another host"
-        ));
-    }
-    ways.iter().find(|way| way.reaches(address)).ok_or_else(|| {
-        let subnets: Vec<String> = ways.iter().map(Way::subnets).collect();
-        fault!(
-            Invalid,
-            "backend {address} is in no subnet of {}: frames reach it by its MAC alone, so it must be on the same segment",
-            subnets.join(", ")
-        )
-    })
-}
-
-/// All addresses of this host.
+/// Finds the way to each backend, asking the kernel for routes, and for MACs
+/// that are not given.
 ///
 /// # Errors
 ///
-/// What the kernel says.
-pub fn local_addresses(netlink: &mut Netlink) -> Result<BTreeSet<IpAddr>> {
-    let mut local = BTreeSet::new();
-    for link in netlink.links().context("list interfaces")? {
-        for own in netlink.addresses(link.index).context("list addresses")? {
-            local.insert(own.address);
-        }
-    }
-    Ok(local)
-}
-
-/// The MACs of neighbours, by interface index and address.
-fn macs(
-    netlink: &mut Netlink,
-    unknown: &BTreeMap<(u32, IpAddr), &Link>,
-) -> Result<BTreeMap<(u32, IpAddr), Mac>> {
-    let mut known = BTreeMap::new();
-    // All are asked for before the first is waited for.
-    for &(index, address) in unknown.keys() {
-        match usable(netlink, index, address)? {
-            Look::Known(mac) => {
-                known.insert((index, address), mac);
-            }
-            Look::Failed | Look::Pending => netlink
-                .solicit(index, address)
-                .with_context(|| format!("resolve backend {address}"))?,
-        }
-    }
-    let start = Instant::now();
-    for (&(index, address), link) in unknown {
-        while !known.contains_key(&(index, address)) {
-            match usable(netlink, index, address)? {
-                Look::Known(mac) => {
-                    known.insert((index, address), mac);
-                }
-                Look::Pending if start.elapsed() < PATIENCE => thread::sleep(PAUSE),
-                // While our own IPv6 address is tentative the kernel asks
-                // nobody, and says that all failed.
-                Look::Failed if address.is_ipv6() && start.elapsed() < PATIENCE => {
-                    netlink
-                        .solicit(index, address)
-                        .with_context(|| format!("resolve backend {address}"))?;
-                    thread::sleep(PAUSE);
-                }
-                Look::Pending | Look::Failed => {
-                    return Err(fault!(
-                        Failed,
-                        "backend {address} did not answer on {}: is it up, with this address? Or give its MAC: -r {address}=MAC",
-                        link.name
-                    ));
-                }
-            }
-        }
-    }
-    Ok(known)
-}
-
-/// What the neighbour table says.
-enum Look {
-    Known(Mac),
-    Pending,
-    Failed,
-}
-
-fn usable(netlink: &mut Netlink, index: u32, address: IpAddr) -> Result<Look> {
-    let neighbour = netlink
-        .neighbour(index, address)
-        .with_context(|| format!("look up backend {address}"))?;
-    Ok(match neighbour {
-        None => Look::Pending,
-        Some(neighbour) => match (neighbour.state, neighbour.mac.map(Mac)) {
-            (NeighbourState::Failed, _) => Look::Failed,
-            (NeighbourState::None | NeighbourState::Incomplete, _) | (_, None) => Look::Pending,
-            (_, Some(mac)) if mac.is_station() => Look::Known(mac),
-            (_, Some(_)) => Look::Pending,
-        },
+/// `Invalid`: a backend that none of these interfaces leads to. `Failed`: one that
+/// does not answer.
+pub fn resolve(netlink: &mut Netlink, aims: &[Aim], here: &Here<'_>) -> Result<Resolved> {
+    let hops: Vec<Option<Hop<'_>>> = aims
+        .iter()
+        .map(|aim| hop(netlink, aim, here))
+        .collect::<Result<_>>()?;
+    let unknown = aims.iter().zip(&hops).filter(|(aim, _)| aim.mac.is_none());
+    let neighbours = unknown
+        .filter_map(|(_, hop)| hop.as_ref().map(Hop::key))
+        .collect();
+    let found = neighbours::resolve(netlink, &neighbours, PATIENCE, Netlink::solicit);
+    let routes = aims.iter().zip(&hops);
+    Ok(Resolved {
+        routes: routes
+            .map(|(aim, hop)| route(aim, hop.as_ref(), &found))
+            .collect::<Result<_>>()?,
+        neighbours,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn own(address: &str, prefix_len: u8) -> Address {
-        Address {
-            address: address.parse().expect(address),
-            prefix_len,
+/// The first step towards a backend; none if it is this host itself.
+///
+/// # Errors
+///
+/// `Invalid`: no interface of the balancer leads there.
+pub(super) fn hop<'a>(
+    netlink: &mut Netlink,
+    aim: &Aim,
+    here: &Here<'a>,
+) -> Result<Option<Hop<'a>>> {
+    if here.local.contains(&aim.address) {
+        return Ok(None);
+    }
+    let hop = match aim.forward {
+        Forward::L2 => {
+            on_segment(aim, here.ways).ok_or_else(|| not_here(netlink, aim.address, here.ways))?
         }
-    }
+        Forward::Tunnel(kind) => behind_routes(netlink, aim, kind, here)?,
+    };
+    Ok(Some(hop))
+}
 
-    fn contains_text(own: &Address, address: &str) -> bool {
-        contains(own, address.parse().expect(address))
-    }
-
-    #[test]
-    fn a_subnet_holds_the_addresses_with_its_prefix() {
-        assert!(contains_text(&own("172.17.0.2", 16), "172.17.255.3"));
-        assert!(!contains_text(&own("172.17.0.2", 24), "172.17.1.3"));
-        assert!(contains_text(&own("172.17.0.2", 31), "172.17.0.3"));
-        assert!(contains_text(&own("172.17.0.2", 0), "8.8.8.8"));
-        assert!(contains_text(&own("2001:db8::2", 64), "2001:db8::3"));
-        assert!(!contains_text(&own("2001:db8::2", 64), "2001:db8:0:1::3"));
-    }
-
-    #[test]
-    fn a_host_address_has_no_neighbours() {
-        assert!(!contains_text(&own("172.17.0.2", 32), "172.17.0.2"));
-        assert!(!contains_text(&own("2001:db8::2", 128), "2001:db8::2"));
-    }
-
-    #[test]
-    fn a_subnet_of_one_ip_version_holds_none_of_the_other() {
-        assert!(!contains_text(&own("0.0.0.0", 0), "2001:db8::3"));
+/// Whether this host may be one of the backends of a service: it must own the
+/// VIPs, or its stack would drop what passes to it, or send it in circles.
+///
+/// # Errors
+///
+/// `Invalid`: it is one, and does not own them.
+pub fn may_be_here(service: &Service, local: &BTreeSet<IpAddr>) -> Result<()> {
+    let mut backends = service.backends.iter().map(|backend| backend.address);
+    let Some(backend) = backends.find(|backend| local.contains(backend)) else {
+        return Ok(());
+    };
+    let vips = service.addresses.iter().map(|address| address.vip);
+    match vips.into_iter().find(|vip| !local.contains(vip)) {
+        None => Ok(()),
+        Some(vip) => Err(fault!(
+            Invalid,
+            "backend {backend} is this host itself, which does not hold the VIP: `ip addr add {vip}/{} dev lo` first",
+            if vip.is_ipv4() { 32 } else { 128 }
+        )),
     }
 }
+
+fn own(address: IpAddr) -> anyhow::Error {
+    fault!(
+        Invalid,
+        "backend {address} is this host's own address; a backend is another host"
+    )
+}
+
+/// The interface whose subnet a backend is in: the one that it has, or the first.
+fn on_segment<'a>(aim: &Aim, ways: &'a [Way]) -> Option<Hop<'a>> {
+    let address = aim.address;
+    let mut kept = ways.iter().filter(|way| Some(way.port) == aim.port);
+    let way = kept
+        .find(|way| way.reaches(address))
+        .or_else(|| ways.iter().find(|way| way.reaches(address)))?;
+    Some(Hop {
+        way,
+        next: address,
+        tunnel: None,
+    })
+}
+
+/// A backend that is on no segment of the balancer's: on another one of this
+/// host's, or behind a router.
+fn not_here(netlink: &mut Netlink, address: IpAddr, ways: &[Way]) -> anyhow::Error {
+    match netlink.route(address, None) {
+        Ok(found)
+            if found.kind == RouteKind::Unicast
+                && found.gateway.is_none()
+                && ways.iter().all(|way| way.link.index != found.interface) =>
+        {
+            elsewhere(netlink, address, found.interface, ways)
+        }
+        _ => off_segment(address, ways),
+    }
+}
+
+fn off_segment(address: IpAddr, ways: &[Way]) -> anyhow::Error {
+    let subnets: Vec<String> = ways.iter().map(Way::subnets).collect();
+    fault!(
+        Invalid,
+        "backend {address} is in no subnet of {}: l2 reaches it by its MAC alone, so it must be on the same segment; --forward ipip reaches it through routers",
+        subnets.join(", ")
+    )
+}
+
+/// Where the kernel's routes lead.
+fn behind_routes<'a>(
+    netlink: &mut Netlink,
+    aim: &Aim,
+    kind: TunnelKind,
+    here: &Here<'a>,
+) -> Result<Hop<'a>> {
+    let address = aim.address;
+    if let Some(source) = aim.source.filter(|source| !here.local.contains(source)) {
+        return Err(fault!(
+            Invalid,
+            "--source {source} is no address of this host; `ip address` lists them"
+        ));
+    }
+    let found = netlink
+        .route(address, aim.source)
+        .map_err(|error| no_route(address, error))?;
+    match found.kind {
+        RouteKind::Unicast => {}
+        RouteKind::Local => return Err(own(address)),
+        RouteKind::Other => {
+            return Err(fault!(
+                Invalid,
+                "backend {address} is no single host: the kernel's route is a broadcast's, or leads nowhere"
+            ));
+        }
+    }
+    let way = here
+        .ways
+        .iter()
+        .find(|way| way.link.index == found.interface);
+    let Some(way) = way else {
+        return Err(elsewhere(netlink, address, found.interface, here.ways));
+    };
+    Ok(Hop {
+        way,
+        next: found.gateway.unwrap_or(address),
+        tunnel: Some(tunnel(aim, kind, &found, way)?),
+    })
+}
+
+fn no_route(address: IpAddr, error: NetlinkError) -> anyhow::Error {
+    let is_an_answer = [
+        libc::ENETUNREACH,
+        libc::EHOSTUNREACH,
+        libc::EACCES,
+        libc::EINVAL,
+    ];
+    if error.errno().is_some_and(|n| is_an_answer.contains(&n)) {
+        return fault!(
+            Invalid,
+            "backend {address} has no route from here ({error}); `ip route get {address}` must find one"
+        );
+    }
+    anyhow::Error::new(error).context(format!("ask for the route to backend {address}"))
+}
+
+/// A route through an interface that is not the balancer's.
+fn elsewhere(netlink: &mut Netlink, address: IpAddr, index: u32, ways: &[Way]) -> anyhow::Error {
+    let name = match netlink.link_by_index(index) {
+        Ok(Some(link)) => link.name,
+        _ => format!("interface {index}"),
+    };
+    let names: Vec<&str> = ways.iter().map(|way| way.link.name.as_str()).collect();
+    fault!(
+        Invalid,
+        "backend {address} is reached through {name}: name it too (dsrload {} {name} ...)",
+        names.join(" ")
+    )
+}
+
+/// What packets to a backend are wrapped up in.
+fn tunnel(aim: &Aim, kind: TunnelKind, found: &KernelRoute, way: &Way) -> Result<TunnelRoute> {
+    let address = aim.address;
+    let is_given = aim.source.is_some();
+    let source = aim
+        .source
+        .or(found.source.filter(|&s| is_usable(s, address)));
+    let source = source.ok_or_else(|| {
+        fault!(
+            Invalid,
+            "this host has no address for packets to backend {address}: give {} one, or name one by --source",
+            way.link.name
+        )
+    })?;
+    // A frame that is longer than the interface takes does not leave.
+    let path = found.mtu.unwrap_or(u32::MAX).min(way.link.mtu);
+    let mtu = TunnelRoute::inner_mtu(kind, address, path);
+    if mtu < aim.least_mtu {
+        return Err(fault!(
+            Invalid,
+            "the path to backend {address} carries packets of {path} bytes, which leaves {mtu} inside {}: its VIPs need {} at least",
+            aim.forward,
+            aim.least_mtu
+        ));
+    }
+    Ok(TunnelRoute {
+        kind,
+        source,
+        is_source_given: is_given,
+        mtu,
+    })
+}
+
+/// No router sends on what comes from an address of one link alone.
+fn is_usable(source: IpAddr, to: IpAddr) -> bool {
+    match (source, to) {
+        (IpAddr::V6(source), IpAddr::V6(to)) => {
+            !source.is_unicast_link_local() || to.is_unicast_link_local()
+        }
+        _ => !source.is_unspecified(),
+    }
+}
+
+/// The way to a backend by this first step.
+///
+/// # Errors
+///
+/// `Failed`: its neighbour does not answer.
+pub(super) fn route(
+    aim: &Aim,
+    hop: Option<&Hop<'_>>,
+    found: &BTreeMap<Key, Look>,
+) -> Result<Route> {
+    let Some(hop) = hop else {
+        return Ok(Route::here(aim.address));
+    };
+    let look = found.get(&hop.key());
+    let known = aim.mac.or(look.and_then(Look::mac));
+    let mac = known.ok_or_else(|| silent(aim.address, hop, look))?;
+    let mut macs = [0; 12];
+    macs[..6].copy_from_slice(&mac.0);
+    macs[6..].copy_from_slice(&hop.way.link.mac);
+    Ok(Route {
+        address: aim.address,
+        macs,
+        is_mac_given: aim.mac.is_some(),
+        port: hop.way.port,
+        tunnel: hop.tunnel,
+    })
+}
+
+fn silent(address: IpAddr, hop: &Hop<'_>, look: Option<&Look>) -> anyhow::Error {
+    let (next, name) = (hop.next, &hop.way.link.name);
+    let who = if next == address {
+        format!("backend {address}")
+    } else {
+        format!("{next}, the next hop to backend {address},")
+    };
+    match look {
+        Some(Look::Refused(error)) => {
+            fault!(Failed, "{who} cannot be asked for on {name}: {error}")
+        }
+        _ => fault!(
+            Failed,
+            "{who} did not answer on {name}: is it up, with this address? Or give its MAC: -r {address}=MAC"
+        ),
+    }
+}
+
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
 use xdp_prog::abi::word::{Word16, Word32};
 use xdp_prog::abi::{
-    self, Bucket, Budget, Control, Counter, Destination, OutcomeRow, Port, Service, limits, section,
+    self, Bucket, Budget, Control, Counter, Destination, OutcomeRow, Port, Service, Tunnel, limits,
+    section,
 };
 
 /// The tables that all interfaces of a balancer share.
@@ -20,6 +21,7 @@ const SHARED: &[&str] = &[
     section::DISPLACEMENTS,
     section::SLOTS,
     section::DESTINATIONS,
+    section::TUNNELS,
     section::FLOWS,
     section::COUNTERS,
     section::OUTCOMES,
@@ -71,6 +73,8 @@ pub struct Tables {
     pub slots: Mapping<Word32>,
     /// By number.
     pub destinations: Mapping<Destination>,
+    /// By number of the destination.
+    pub tunnels: Mapping<Tunnel>,
     /// The flow table.
     pub flows: Mapping<Bucket>,
     /// A row for each CPU.
@@ -150,6 +154,7 @@ impl Tables {
             displacements: open(&maps, section::DISPLACEMENTS, writable)?,
             slots: open(&maps, section::SLOTS, writable)?,
             destinations: open(&maps, section::DESTINATIONS, writable)?,
+            tunnels: open(&maps, section::TUNNELS, writable)?,
             flows: open(&maps, section::FLOWS, writable)?,
             counters: open(&maps, section::COUNTERS, writable)?,
             outcomes: open(&maps, section::OUTCOMES, writable)?,
@@ -178,6 +183,7 @@ impl Tables {
             || self.outcomes.entries().len() * self.destinations.entries().len()
                 != self.counters.entries().len()
             || self.budgets.entries().len() != self.outcomes.entries().len()
+            || self.tunnels.entries().len() != self.destinations.entries().len()
         {
             bail!("the tables have sizes that fit no program: {sizes:?}");
         }
@@ -251,7 +257,7 @@ fn value_size(table: &TableSpec, cpus: u32, capacity: Capacity) -> u32 {
 
 /// Makes one map. Without types: the kernel would compare the declared size
 /// with the real one.
-fn create(table: &TableSpec, value_size: u32) -> Result<MapFd> {
+pub(super) fn create(table: &TableSpec, value_size: u32) -> Result<MapFd> {
     let kind = MapKind(table.kind);
     let name = map_name(&table.name);
     let mappable = if kind == MapKind::ARRAY {

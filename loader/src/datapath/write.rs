@@ -6,8 +6,11 @@
 //! gives up what is not wanted any more.
 
 use super::read::{on_dead_number, state_number};
+use super::reroute::{write_link, write_tunnel};
 use super::tables::Tables;
-use crate::model::placement::{Entry, PlacedDestination, PlacedService, Placement, address_words};
+use crate::model::placement::{
+    Entry, PlacedDestination, PlacedService, Placement, ROUTE_FLAGS, address_words,
+};
 use crate::model::prefix::client_mask;
 use crate::model::{Affinity, Manner, Policy, Tracking};
 use crate::sys::membarrier::membarrier;
@@ -16,7 +19,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 use xdp_prog::abi::state::{destination, service};
-use xdp_prog::abi::{Destination, Service};
+use xdp_prog::abi::{Destination, Service, Tunnel};
 use xdp_prog::track::entry::{self, FREE};
 
 impl Tables {
@@ -33,14 +36,13 @@ impl Tables {
     /// The kernel has no room for the lists of sources.
     pub fn prepare(&self, placement: &Placement) -> Result<()> {
         self.forget_flows(&placement.forgotten);
-        let destinations = self.destinations.entries();
         for wanted in &placement.destinations {
-            let Some(entry) = destinations.get(usize::from(wanted.number)) else {
+            let Some((entry, tunnel)) = self.destination(wanted.number) else {
                 continue;
             };
             if !is_live(entry) {
                 self.forget(wanted.number);
-                write_destination(entry, wanted);
+                write_destination(entry, tunnel, wanted);
             }
         }
         for (first, values) in &placement.slots {
@@ -83,13 +85,12 @@ impl Tables {
     ///
     /// Old entries of the lists of sources cannot be removed; all else is done.
     pub fn commit(&self, placement: &Placement) -> Result<()> {
-        // A kept backend may have a new MAC: one store of eight bytes. One that
-        // comes back is back before slots send it new flows.
+        // A kept backend may be reached in another way. One that comes back is
+        // back before slots send it new flows.
+        self.reroute(placement.destinations.iter().map(|d| (d.number, d.route)));
         self.each_destination(placement, |entry, wanted| {
-            write_route(entry, wanted);
-            entry
-                .flags
-                .set(entry.flags.get() & (wanted.flags | destination::LIVE));
+            let kept = wanted.flags | destination::LIVE | ROUTE_FLAGS;
+            entry.flags.set(entry.flags.get() & kept);
         });
         // All that was written before must be seen by whoever sees the switch.
         // Readers depend on it by address: they compute every index from it.
@@ -198,7 +199,7 @@ fn is_live(entry: &Destination) -> bool {
     entry.flags.get() & destination::LIVE != 0
 }
 
-fn write_destination(entry: &Destination, wanted: &PlacedDestination) {
+fn write_destination(entry: &Destination, tunnel: &Tunnel, wanted: &PlacedDestination) {
     let address = address_words(wanted.route.address);
     entry.address[0].set(address[0]);
     entry.address[1].set(address[1]);
@@ -207,18 +208,12 @@ fn write_destination(entry: &Destination, wanted: &PlacedDestination) {
     entry.state.set(state_number(wanted.state));
     entry.untracked.set(0);
     entry.untracked_at.set(0);
-    write_route(entry, wanted);
+    if let Some(wanted) = &wanted.route.tunnel {
+        write_tunnel(tunnel, wanted);
+    }
+    write_link(entry, &wanted.route);
     fence(Ordering::SeqCst);
     entry.flags.set(wanted.flags);
-}
-
-fn write_route(entry: &Destination, wanted: &PlacedDestination) {
-    let (low, high) = wanted.route.macs.split_at(8);
-    if let (Ok(low), Ok(high)) = (low.try_into(), high.try_into()) {
-        entry.macs_low.set(u64::from_le_bytes(low));
-        entry.macs_high.set(u32::from_le_bytes(high));
-    }
-    entry.port.set(wanted.route.port);
 }
 
 fn write_service(to: &Service, entry: &Entry) {

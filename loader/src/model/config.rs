@@ -1,6 +1,7 @@
 //! All that a balancer is to do, and what is wrong with it.
 
 use super::Affinity;
+use super::forward::Forward;
 use super::service::{Backend, Manner, Policy, Protocol, Service, ServiceAddress, Tracking};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -21,6 +22,7 @@ impl Config {
         let backend = |last| Backend {
             address: IpAddr::V4(Ipv4Addr::new(172, 17, 0, last)),
             mac: None,
+            forward: None,
             weight: 1,
             state: None,
         };
@@ -37,6 +39,8 @@ impl Config {
                     tracking: Tracking::All,
                     ..Manner::default()
                 },
+                forward: Forward::L2,
+                sources: Vec::new(),
             }],
         }
     }
@@ -81,7 +85,8 @@ impl Config {
 }
 
 /// What is wrong with one service alone.
-fn service_faults(service: &Service) -> Vec<String> {
+#[must_use]
+pub fn service_faults(service: &Service) -> Vec<String> {
     let name = service.name();
     let mut faults = Vec::new();
     if service.backends.is_empty() {
@@ -100,16 +105,14 @@ fn service_faults(service: &Service) -> Vec<String> {
                 "backend {address} of service {name} is the VIP itself: give the server's own address"
             ));
         }
-        if service
-            .addresses
-            .iter()
-            .any(|a| a.vip.is_ipv4() != address.is_ipv4())
-        {
+        let is_other = |a: &ServiceAddress| a.vip.is_ipv4() != address.is_ipv4();
+        if service.forward(backend) == Forward::L2 && service.addresses.iter().any(is_other) {
             faults.push(format!(
-                "backend {address} of service {name} is of another IP version than its VIP: frames are sent on as they are"
+                "backend {address} of service {name} is of another IP version than its VIP, and l2 sends packets on as they are: --forward ipip carries either version in either"
             ));
         }
     }
+    faults.extend(source_faults(service));
     let manner = &service.manner;
     if manner.policy == Policy::Random && manner.tracking != Tracking::All {
         faults.push(format!(
@@ -124,9 +127,33 @@ fn service_faults(service: &Service) -> Vec<String> {
     faults
 }
 
+/// What is wrong with the outer sources of its tunnels.
+fn source_faults(service: &Service) -> Vec<String> {
+    let name = service.name();
+    let mut faults = Vec::new();
+    let mut versions = BTreeSet::new();
+    for source in &service.sources {
+        if !versions.insert(source.is_ipv4()) {
+            faults.push(format!(
+                "service {name} has two outer sources of one IP version: --source takes one of each"
+            ));
+        }
+        let is_used = service.backends.iter().any(|backend| {
+            backend.address.is_ipv4() == source.is_ipv4() && service.forward(backend) != Forward::L2
+        });
+        if !is_used {
+            faults.push(format!(
+                "--source {source} of service {name} is used by no tunnel: no backend of this IP version is reached by ipip or gue"
+            ));
+        }
+    }
+    faults
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::TunnelKind;
 
     fn tcp(text: &str) -> ServiceAddress {
         ServiceAddress::parse(text, Protocol::Tcp).expect(text)
@@ -141,6 +168,8 @@ mod tests {
             addresses: vec![tcp(address)],
             backends: backends.iter().map(|b| backend(b)).collect(),
             manner: Manner::default(),
+            forward: Forward::L2,
+            sources: Vec::new(),
         }
     }
 
@@ -157,11 +186,33 @@ mod tests {
     }
 
     #[test]
-    fn a_backend_of_another_ip_version_is_refused() {
-        let config = Config {
+    fn a_backend_of_another_ip_version_needs_a_tunnel() {
+        let mut config = Config {
             services: vec![service("192.0.2.10:80", &["2001:db8::3"])],
         };
+        let faults = config.faults();
+        assert!(faults[0].contains("IP version") && faults[0].contains("--forward ipip"));
+        config.services[0].backends[0].forward = Some(Forward::Tunnel(TunnelKind::Ipip));
+        assert_eq!(config.faults(), Vec::<String>::new());
+        config.services[0].forward = Forward::Tunnel(TunnelKind::Gue(6080));
+        config.services[0].backends[0].forward = Some(Forward::L2);
         assert!(config.faults()[0].contains("IP version"));
+    }
+
+    #[test]
+    fn an_outer_source_is_one_of_a_version_that_a_tunnel_uses() {
+        let ipip = Some(Forward::Tunnel(TunnelKind::Ipip));
+        let faults = |forward: Option<Forward>, sources: &[&str]| {
+            let mut tunnels = service("192.0.2.10:80", &["10.0.0.3", "10.0.0.4"]);
+            tunnels.backends[1].forward = forward;
+            tunnels.sources = sources.iter().map(|s| s.parse().expect(s)).collect();
+            let services = vec![tunnels];
+            Config { services }.faults()
+        };
+        assert_eq!(faults(ipip, &["10.0.0.1"]), Vec::<String>::new());
+        assert!(faults(ipip, &["10.0.0.1", "10.0.0.2"])[0].contains("one IP version"));
+        assert!(faults(ipip, &["2001:db8::1"])[0].contains("used by no tunnel"));
+        assert!(faults(None, &["10.0.0.1"])[0].contains("used by no tunnel"));
     }
 
     #[test]

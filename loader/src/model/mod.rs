@@ -1,7 +1,9 @@
 //! What a balancer is to do, and what that means for its tables. Pure: no
 //! system call, no clock, no I/O.
 
+pub mod backend;
 pub mod config;
+pub mod forward;
 pub mod identity;
 pub mod key;
 pub mod mac;
@@ -9,12 +11,14 @@ pub mod maglev;
 pub mod placement;
 mod placing;
 pub mod prefix;
+pub mod refresh;
 pub mod rendezvous;
 pub mod service;
 pub mod slots;
 pub mod sweep;
 
 pub use config::Config;
+pub use forward::{Forward, TunnelKind, TunnelRoute};
 pub use mac::Mac;
 pub use prefix::Prefix;
 pub use service::{

@@ -6,6 +6,8 @@
 //! service table goes into the copy that is not in force. So everything can be
 //! written at leisure, and one word makes it visible.
 
+use super::Mac;
+use super::forward::{Forward, TunnelKind, TunnelRoute};
 use super::placing::Placing;
 use super::prefix::words;
 use super::service::{Manner, OnDead, Protocol, ServiceAddress};
@@ -74,10 +76,82 @@ pub struct WantedBackend {
 pub struct Route {
     /// Its own address.
     pub address: IpAddr,
-    /// The first twelve bytes of a frame to it: its MAC, then ours.
+    /// The first twelve bytes of a frame to it: its MAC, or that of the next hop
+    /// of a tunnel, then ours.
     pub macs: [u8; 12],
-    /// The port (interface) it is reached through.
+    /// The operator gave that MAC: it does not follow the neighbour table.
+    pub is_mac_given: bool,
+    /// The port (interface) it is reached through, or [`destination::HERE`].
     pub port: u16,
+    /// The tunnel, if packets are wrapped up.
+    pub tunnel: Option<TunnelRoute>,
+}
+
+/// Bits of [`destination`] that say how it is reached, and not in what state it
+/// is.
+pub const ROUTE_FLAGS: u16 =
+    destination::TUNNEL | destination::GUE | destination::MAC_GIVEN | destination::SOURCE_GIVEN;
+
+impl Route {
+    /// What the datapath is told of it: of [`ROUTE_FLAGS`].
+    #[must_use]
+    pub fn flags(&self) -> u16 {
+        let mut flags = 0;
+        if self.is_mac_given {
+            flags |= destination::MAC_GIVEN;
+        }
+        if let Some(tunnel) = &self.tunnel {
+            flags |= destination::TUNNEL;
+            if matches!(tunnel.kind, TunnelKind::Gue(_)) {
+                flags |= destination::GUE;
+            }
+            if tunnel.is_source_given {
+                flags |= destination::SOURCE_GIVEN;
+            }
+        }
+        flags
+    }
+
+    /// The MAC that frames to it are addressed to.
+    #[must_use]
+    pub fn mac(&self) -> Mac {
+        let [a, b, c, d, e, f, ..] = self.macs;
+        Mac([a, b, c, d, e, f])
+    }
+
+    /// The MAC that frames to it come from: that of our interface.
+    #[must_use]
+    pub fn own_mac(&self) -> Mac {
+        let [.., a, b, c, d, e, f] = self.macs;
+        Mac([a, b, c, d, e, f])
+    }
+
+    /// How packets get to it.
+    #[must_use]
+    pub fn forward(&self) -> Forward {
+        self.tunnel
+            .map_or(Forward::L2, |tunnel| Forward::Tunnel(tunnel.kind))
+    }
+}
+
+impl Route {
+    /// The way to this host itself, by one of its addresses.
+    #[must_use]
+    pub fn here(address: IpAddr) -> Self {
+        Self {
+            address,
+            macs: [0; 12],
+            is_mac_given: false,
+            port: destination::HERE,
+            tunnel: None,
+        }
+    }
+
+    /// Whether the backend is this host itself.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.port == destination::HERE
+    }
 }
 
 /// A service in the tables.
@@ -265,7 +339,7 @@ pub fn service_address(words: [u64; 2], key: u32) -> Option<ServiceAddress> {
     })
 }
 
-/// What the datapath is told of a backend in this state.
+/// What the datapath is told of the state of a backend.
 #[must_use]
 pub fn flags(state: State, on_dead: OnDead) -> u16 {
     let out = match (state, on_dead) {
@@ -295,3 +369,7 @@ mod tests;
 #[cfg(test)]
 #[path = "placement_manner_tests.rs"]
 mod manner_tests;
+
+#[cfg(test)]
+#[path = "placement_route_tests.rs"]
+mod route_tests;

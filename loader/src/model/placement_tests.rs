@@ -23,7 +23,9 @@ pub(super) fn service(port: u16, backends: &[u8]) -> WantedService {
                 route: Route {
                     address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)),
                     macs: [last; 12],
+                    is_mac_given: false,
                     port: 0,
+                    tunnel: None,
                 },
                 weight: 1,
                 state: None,

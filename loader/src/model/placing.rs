@@ -181,7 +181,7 @@ impl<'a> Placing<'a> {
                 route: backend.route,
                 weight: backend.weight,
                 state,
-                flags: flags(state, wanted.manner.on_dead),
+                flags: flags(state, wanted.manner.on_dead) | backend.route.flags(),
             });
         }
         Ok(members)

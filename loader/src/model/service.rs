@@ -1,5 +1,6 @@
 //! Services and backends as the operator names them.
 
+use super::forward::Forward;
 use super::slots::State;
 use super::{Mac, Prefix};
 use std::fmt;
@@ -121,7 +122,11 @@ impl FromStr for ServiceAddress {
 }
 
 /// The address of one host.
-fn parse_address(text: &str) -> Result<IpAddr, String> {
+///
+/// # Errors
+///
+/// A sentence that says what is wrong with the text.
+pub fn parse_address(text: &str) -> Result<IpAddr, String> {
     let address: IpAddr = text
         .parse()
         .map_err(|_| format!("'{text}' is not an IP address such as 192.0.2.10 or 2001:db8::10"))?;
@@ -144,8 +149,11 @@ fn parse_address(text: &str) -> Result<IpAddr, String> {
 pub struct Backend {
     /// Its own address.
     pub address: IpAddr,
-    /// Its MAC, if the operator gave it; else the kernel is asked.
+    /// The MAC that packets to it are sent to, if the operator gave it: its own,
+    /// or, with a tunnel, that of the next hop. Else the kernel is asked.
     pub mac: Option<Mac>,
+    /// How packets get to it; `None` for its service's way.
+    pub forward: Option<Forward>,
     /// Its share of the new flows, against the others' weights.
     pub weight: u16,
     /// What it is to do; `None` leaves it as it is, and a new one is ready.
@@ -164,6 +172,7 @@ impl FromStr for Backend {
         Ok(Self {
             address: parse_address(address)?,
             mac,
+            forward: None,
             weight: 1,
             state: None,
         })
@@ -241,6 +250,11 @@ pub struct Service {
     pub backends: Vec<Backend>,
     /// How it treats its flows.
     pub manner: Manner,
+    /// How packets get to its backends, but for those that say otherwise.
+    pub forward: Forward,
+    /// Outer sources of its tunnels, one for each IP version at most; else the
+    /// kernel's routes say.
+    pub sources: Vec<IpAddr>,
 }
 
 impl Service {
@@ -250,5 +264,20 @@ impl Service {
         self.addresses
             .first()
             .map_or_else(String::new, ToString::to_string)
+    }
+
+    /// How packets get to one of its backends.
+    #[must_use]
+    pub fn forward(&self, backend: &Backend) -> Forward {
+        backend.forward.unwrap_or(self.forward)
+    }
+
+    /// The outer source that the operator gave for tunnels to this address.
+    #[must_use]
+    pub fn source(&self, to: IpAddr) -> Option<IpAddr> {
+        let mut sources = self.sources.iter();
+        sources
+            .find(|source| source.is_ipv4() == to.is_ipv4())
+            .copied()
     }
 }

@@ -7,6 +7,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
 
 /// Bytes of `struct ifaddrmsg`: family, prefix length, flags, scope, index.
@@ -17,6 +18,12 @@ const AF_INET6: u8 = 10;
 /// Of a point-to-point interface, the other side.
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+
+/// Nobody is asked whether the address is taken (IPv6 alone would ask).
+const IFA_F_NODAD: u8 = 1 << 1;
+/// Where an address counts: everywhere, or on this host.
+const RT_SCOPE_UNIVERSE: u8 = 0;
+const RT_SCOPE_HOST: u8 = 254;
 
 /// An address that an interface has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +43,35 @@ impl Netlink {
         let request = Request::new("RTM_GETADDR", RTM_GETADDR, flag::DUMP, &fixed);
         self.parsed(&request, RTM_NEWADDR, |body| parse(body, index))
     }
+
+    /// Gives an interface an address. `EEXIST` when it has it, `EACCES` when it
+    /// may have none of this family.
+    pub fn add_address(&mut self, index: u32, own: Address) -> Result<()> {
+        let flags = flag::ACK | flag::CREATE | flag::EXCLUSIVE;
+        let request = change("RTM_NEWADDR", RTM_NEWADDR, flags, index, own);
+        self.socket.request(&request).map(drop)
+    }
+
+    /// Takes an address from an interface. `EADDRNOTAVAIL` when it does not have
+    /// it.
+    pub fn remove_address(&mut self, index: u32, own: Address) -> Result<()> {
+        let request = change("RTM_DELADDR", RTM_DELADDR, flag::ACK, index, own);
+        self.socket.request(&request).map(drop)
+    }
+}
+
+fn change(name: &'static str, kind: u16, flags: u16, index: u32, own: Address) -> Request {
+    let (family, bytes) = family_and_bytes(own.address);
+    let (nodad, scope) = match own.address {
+        IpAddr::V4(address) if address.is_loopback() => (0, RT_SCOPE_HOST),
+        IpAddr::V4(_) => (0, RT_SCOPE_UNIVERSE),
+        IpAddr::V6(_) => (IFA_F_NODAD, RT_SCOPE_UNIVERSE),
+    };
+    let mut fixed = [family, own.prefix_len, nodad, scope, 0, 0, 0, 0];
+    fixed[4..8].copy_from_slice(&index.to_ne_bytes());
+    Request::new(name, kind, flags, &fixed)
+        .attribute(IFA_LOCAL, &bytes)
+        .attribute(IFA_ADDRESS, &bytes)
 }
 
 /// `None` for another interface's address, which kernels before 4.20 list too,

@@ -9,6 +9,7 @@ use std::io;
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
+const RTM_SETLINK: u16 = 19;
 
 /// Bytes of `struct ifinfomsg`: family, pad, type (`u16`), index, flags, change.
 pub(super) const IFINFOMSG: usize = 16;
@@ -94,6 +95,16 @@ impl Netlink {
     /// All interfaces of this network namespace.
     pub fn links(&mut self) -> Result<Vec<Link>> {
         self.parsed(&get(0, flag::DUMP), RTM_NEWLINK, parse)
+    }
+
+    /// Switches an interface on or off.
+    pub fn set_up(&mut self, index: u32, up: bool) -> Result<()> {
+        let mut fixed = ifinfomsg(index);
+        let flags = if up { IFF_UP } else { 0 };
+        fixed[8..12].copy_from_slice(&flags.to_ne_bytes());
+        fixed[12..16].copy_from_slice(&IFF_UP.to_ne_bytes());
+        let request = Request::new("RTM_SETLINK", RTM_SETLINK, flag::ACK, &fixed);
+        self.socket.request(&request).map(drop)
     }
 
     fn link(&mut self, request: Request) -> Result<Option<Link>> {

@@ -29,6 +29,8 @@ pub(super) mod flag {
     /// In the messages of a list: it changed meanwhile (3.1).
     pub const DUMP_INTERRUPTED: u16 = 0x10;
     pub const DUMP: u16 = 0x300;
+    /// In a request that makes something: it must not be there yet.
+    pub const EXCLUSIVE: u16 = 0x200;
     /// In a request that makes something.
     pub const CREATE: u16 = 0x400;
     /// In an acknowledgement: the request's header is echoed, not its body (4.3).

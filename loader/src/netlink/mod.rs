@@ -1,4 +1,4 @@
-//! rtnetlink: interfaces, their XDP programs and addresses, and neighbours.
+//! rtnetlink: interfaces, their XDP programs and addresses, neighbours, routes.
 //!
 //! A request is bytes, and so is the answer: [`message`] writes and reads them,
 //! [`answer`] puts the messages of one answer together, [`socket`] carries them.
@@ -11,17 +11,26 @@
 
 mod address;
 mod answer;
+mod default_route;
 mod error;
+mod filter;
 mod link;
 mod message;
 mod neighbour;
+mod route;
 mod socket;
+mod tc;
+mod watch;
 mod xdp;
 
 pub use address::Address;
+pub use default_route::DefaultRoute;
 pub use error::NetlinkError;
 pub use link::Link;
 pub use neighbour::{Neighbour, NeighbourState};
+pub use route::{KernelRoute, RouteKind};
+pub use tc::{Filter, Hook, NewFilter, Qdisc};
+pub use watch::{News, Watch};
 pub use xdp::{AttachedMode, Change, Expected, Mode, XdpAttachment};
 
 use message::Request;

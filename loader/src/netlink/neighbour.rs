@@ -7,7 +7,8 @@ use super::{Netlink, Result};
 use std::io;
 use std::net::IpAddr;
 
-const RTM_NEWNEIGH: u16 = 28;
+pub(super) const RTM_NEWNEIGH: u16 = 28;
+pub(super) const RTM_DELNEIGH: u16 = 29;
 const RTM_GETNEIGH: u16 = 30;
 
 /// Bytes of `struct ndmsg`: family, 3 of padding, index, state (`u16`), flags,
@@ -18,10 +19,15 @@ const NDMSG: usize = 12;
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
 const NDA_IFINDEX: u16 = 8;
+/// More flags (5.16).
+const NDA_FLAGS_EXT: u16 = 15;
 
 /// Treat the entry as used for a packet: the kernel makes one if there is none,
 /// and resolves it.
 const NTF_USE: u8 = 1 << 0;
+/// In `NDA_FLAGS_EXT`: the kernel keeps the entry resolved, whether it is used or
+/// not (5.16).
+const NTF_EXT_MANAGED: u32 = 1 << 0;
 
 /// An entry of the neighbour table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +38,8 @@ pub struct Neighbour {
     pub mac: Option<[u8; 6]>,
     /// What the kernel thinks of it.
     pub state: NeighbourState,
+    /// The kernel keeps it resolved, whether it is used or not.
+    pub is_managed: bool,
 }
 
 /// What the kernel thinks of a neighbour (`NUD_*`).
@@ -110,16 +118,29 @@ impl Netlink {
     /// that is for up to two seconds after the link came up. `ENODEV` when there
     /// is no such interface.
     pub fn solicit(&mut self, index: u32, address: IpAddr) -> Result<()> {
-        let (family, bytes) = family_and_bytes(address);
-        let request = Request::new(
-            "RTM_NEWNEIGH",
-            RTM_NEWNEIGH,
-            flag::ACK | flag::CREATE,
-            &ndmsg(family, index, NTF_USE),
-        )
-        .attribute(NDA_DST, &bytes);
+        self.socket.request(&used(index, address)).map(drop)
+    }
+
+    /// The same, and has the kernel keep the entry resolved from now on, without
+    /// traffic, until [`Netlink::solicit`] is called. Kernels before 5.16 do what
+    /// `solicit` does. Not for an entry that an administrator has set: the kernel
+    /// would take it for one of its own.
+    pub fn manage(&mut self, index: u32, address: IpAddr) -> Result<()> {
+        let request = used(index, address).attribute(NDA_FLAGS_EXT, &NTF_EXT_MANAGED.to_ne_bytes());
         self.socket.request(&request).map(drop)
     }
+}
+
+/// Asks for an entry as if there were a packet for it.
+fn used(index: u32, address: IpAddr) -> Request {
+    let (family, bytes) = family_and_bytes(address);
+    Request::new(
+        "RTM_NEWNEIGH",
+        RTM_NEWNEIGH,
+        flag::ACK | flag::CREATE,
+        &ndmsg(family, index, NTF_USE),
+    )
+    .attribute(NDA_DST, &bytes)
 }
 
 fn ndmsg(family: u8, index: u32, flags: u8) -> [u8; NDMSG] {
@@ -134,24 +155,33 @@ fn ndmsg(family: u8, index: u32, flags: u8) -> [u8; NDMSG] {
 /// `None` for another interface's entry, which kernels before 4.20 list too, and
 /// for other families.
 fn parse(body: &[u8], index: u32) -> io::Result<Option<Neighbour>> {
+    let found = any_neighbour(body)?;
+    Ok(found.and_then(|(interface, found)| (interface == index).then_some(found)))
+}
+
+/// An entry and its interface. `None` for families other than IP.
+pub(super) fn any_neighbour(body: &[u8]) -> io::Result<Option<(u32, Neighbour)>> {
     let (fixed, list) = split_fixed(body, NDMSG)?;
-    if u32_at(fixed, 4) != Some(index) {
-        return Ok(None);
-    }
-    let (mut address, mut mac) = (None, None);
+    let (mut address, mut mac, mut is_managed) = (None, None, false);
     for attribute in attributes(list) {
         let attribute = attribute?;
         match attribute.kind {
             NDA_DST => address = ip_address(fixed[0], attribute.data),
             NDA_LLADDR => mac = attribute.mac(),
+            NDA_FLAGS_EXT => is_managed = attribute.u32()? & NTF_EXT_MANAGED != 0,
             _ => {}
         }
     }
     let state = NeighbourState::from_bits(u16_at(fixed, 8).unwrap_or_default());
-    Ok(address.map(|address| Neighbour {
-        address,
-        mac,
-        state,
+    let index = u32_at(fixed, 4).unwrap_or_default();
+    Ok(address.map(|address| {
+        let neighbour = Neighbour {
+            address,
+            mac,
+            state,
+            is_managed,
+        };
+        (index, neighbour)
     }))
 }
 
@@ -178,9 +208,22 @@ mod tests {
                 address: [192, 0, 2, 1].into(),
                 mac: Some([2, 0, 0, 0, 0, 9]),
                 state: NeighbourState::Reachable,
+                is_managed: false,
             })
         );
         assert_eq!(parse(&body(0x02), 8).unwrap(), None);
+    }
+
+    #[test]
+    fn a_managed_entry_is_asked_for_and_told_by_the_same_flag() {
+        let request =
+            used(7, [192, 0, 2, 1].into()).attribute(NDA_FLAGS_EXT, &NTF_EXT_MANAGED.to_ne_bytes());
+        let body = request.bytes(1).split_off(HEADER);
+        let found = parse(&body, 7).unwrap().unwrap();
+        assert!(found.is_managed);
+        assert_eq!(found.state, NeighbourState::None);
+        let plain = used(7, [192, 0, 2, 1].into()).bytes(1).split_off(HEADER);
+        assert!(!parse(&plain, 7).unwrap().unwrap().is_managed);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::error::NetlinkError;
 use super::message::Request;
 use crate::sys::socket::set_option;
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvmsg, sendto,
     setsockopt, socket, sockopt,
@@ -12,7 +13,8 @@ use nix::sys::socket::{
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::ffi::c_int;
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 
 /// Options of `SOL_NETLINK` (`include/uapi/linux/netlink.h`).
 const SOL_NETLINK: c_int = 270;
@@ -42,7 +44,17 @@ pub(super) struct Socket {
 }
 
 impl Socket {
+    /// For requests.
     pub fn open() -> io::Result<Self> {
+        Self::bound(0)
+    }
+
+    /// For what the kernel tells of its own accord in these groups.
+    pub fn listen(groups: u32) -> io::Result<Self> {
+        Self::bound(groups)
+    }
+
+    fn bound(groups: u32) -> io::Result<Self> {
         let fd = socket(
             AddressFamily::Netlink,
             SockType::Raw,
@@ -50,7 +62,7 @@ impl Socket {
             SockProtocol::NetlinkRoute,
         )?;
         // Port 0: the kernel chooses ours.
-        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
         for option in [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK] {
             match set_option(&fd, SOL_NETLINK, option, 1) {
                 // An older kernel: fewer words, longer lists. Both are allowed for.
@@ -58,11 +70,8 @@ impl Socket {
                 answer => answer?,
             }
         }
-        setsockopt(
-            &fd,
-            sockopt::ReceiveTimeout,
-            &TimeVal::seconds(PATIENCE_SECONDS),
-        )?;
+        let patience = TimeVal::seconds(PATIENCE_SECONDS);
+        setsockopt(&fd, sockopt::ReceiveTimeout, &patience)?;
         Ok(Self {
             fd,
             sequence: 0,
@@ -80,10 +89,37 @@ impl Socket {
         })
     }
 
+    /// Sends two requests at once, and waits for the answers to both. Whoever
+    /// is killed meanwhile has made both or none: the kernel reads to the end
+    /// what it was sent. The second is tried whatever becomes of the first.
+    pub fn request_both(&mut self, requests: [&Request; 2]) -> [Result<(), NetlinkError>; 2] {
+        let first = self.sequence.wrapping_add(1);
+        self.sequence = first.wrapping_add(1);
+        let bytes = [requests[0].bytes(first), requests[1].bytes(self.sequence)].concat();
+        let sent = self.send(&bytes);
+        let mut outcome = |request: &Request, sequence| {
+            let answer = match &sent {
+                Ok(()) => self.answer(sequence).map(drop),
+                Err(error) => Err(io::Error::new(error.kind(), error.to_string()).into()),
+            };
+            answer.map_err(|refusal: Refusal| NetlinkError {
+                request: request.name,
+                error: refusal.error,
+                message: refusal.message,
+            })
+        };
+        let one = outcome(requests[0], first);
+        [one, outcome(requests[1], first.wrapping_add(1))]
+    }
+
     fn exchange(&mut self, request: &Request) -> Result<Exchanged, Refusal> {
         self.sequence = self.sequence.wrapping_add(1);
         self.send(&request.bytes(self.sequence))?;
-        let mut answer = Answer::new(self.sequence);
+        self.answer(self.sequence)
+    }
+
+    fn answer(&mut self, sequence: u32) -> Result<Exchanged, Refusal> {
+        let mut answer = Answer::new(sequence);
         loop {
             match answer.take(self.receive()?)? {
                 Progress::Open(more) => answer = more,
@@ -100,6 +136,17 @@ impl Socket {
         } else {
             Err(io::ErrorKind::WriteZero.into())
         }
+    }
+
+    /// The next datagram that the kernel sends within this time, or `None`.
+    /// `ENOBUFS`: there were more than there was room for, and some are lost.
+    pub fn heard(&mut self, patience: Duration) -> io::Result<Option<&[u8]>> {
+        let milliseconds = u16::try_from(patience.as_millis()).unwrap_or(u16::MAX);
+        let mut ready = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
+        if retried(|| poll(&mut ready, PollTimeout::from(milliseconds)))? == 0 {
+            return Ok(None);
+        }
+        self.receive().map(Some)
     }
 
     /// The next datagram from the kernel, whole.

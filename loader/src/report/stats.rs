@@ -1,5 +1,6 @@
 //! What became of the packets.
 
+use super::decap::DecapStats;
 use super::table::{self, Align};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -10,6 +11,9 @@ use std::net::IpAddr;
 pub struct Stats {
     /// Balancers of this network namespace.
     pub balancers: Vec<BalancerStats>,
+    /// Interfaces where tunnels end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decaps: Vec<DecapStats>,
 }
 
 /// One set of tables, and the interfaces that share it.
@@ -81,7 +85,7 @@ impl Stats {
     ///
     /// The writer's.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.balancers.is_empty() {
+        if self.balancers.is_empty() && self.decaps.is_empty() {
             return writeln!(out, "not loaded");
         }
         for (i, balancer) in self.balancers.iter().enumerate() {
@@ -93,31 +97,19 @@ impl Stats {
             writeln!(out)?;
             balancer.write_services(out)?;
         }
+        for (i, decap) in self.decaps.iter().enumerate() {
+            if i > 0 || !self.balancers.is_empty() {
+                writeln!(out)?;
+            }
+            decap.write(out)?;
+        }
         Ok(())
     }
 }
 
 impl BalancerStats {
     fn write_outcomes(&self, out: &mut dyn Write) -> io::Result<()> {
-        let rows: Vec<[String; 4]> = self
-            .outcomes
-            .iter()
-            .map(|o| {
-                [
-                    o.name.to_owned(),
-                    o.packets.to_string(),
-                    o.verdict.to_owned(),
-                    o.help.to_owned(),
-                ]
-            })
-            .collect();
-        let head = [
-            ("OUTCOME", Align::Left),
-            ("PACKETS", Align::Right),
-            ("VERDICT", Align::Left),
-            ("MEANING", Align::Left),
-        ];
-        table::write(out, head, &rows)
+        write_outcomes(out, &self.outcomes)
     }
 
     fn write_services(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -143,6 +135,28 @@ impl BalancerStats {
         ];
         table::write(out, head, &rows)
     }
+}
+
+/// Outcomes as a table.
+pub(super) fn write_outcomes(out: &mut dyn Write, outcomes: &[OutcomeStats]) -> io::Result<()> {
+    let rows: Vec<[String; 4]> = outcomes
+        .iter()
+        .map(|o| {
+            [
+                o.name.to_owned(),
+                o.packets.to_string(),
+                o.verdict.to_owned(),
+                o.help.to_owned(),
+            ]
+        })
+        .collect();
+    let head = [
+        ("OUTCOME", Align::Left),
+        ("PACKETS", Align::Right),
+        ("VERDICT", Align::Left),
+        ("MEANING", Align::Left),
+    ];
+    table::write(out, head, &rows)
 }
 
 #[cfg(test)]
@@ -178,6 +192,7 @@ mod tests {
                     }],
                 }],
             }],
+            decaps: vec![],
         };
         let mut out = Vec::new();
         stats.write(&mut out).expect("a vector takes all");

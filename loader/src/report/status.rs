@@ -1,5 +1,6 @@
 //! What is loaded.
 
+use super::decap::DecapStatus;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -10,6 +11,9 @@ use std::path::PathBuf;
 pub struct Status {
     /// Balancers of this network namespace.
     pub balancers: Vec<BalancerStatus>,
+    /// Interfaces where tunnels end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decaps: Vec<DecapStatus>,
 }
 
 /// One set of tables, and the interfaces that share it.
@@ -38,6 +42,8 @@ pub struct InterfaceStatus {
     pub mode: &'static str,
     /// Its MAC.
     pub mac: String,
+    /// Its MTU, as the program knows it.
+    pub mtu: u32,
     /// The program.
     pub program: ProgramStatus,
     /// Whether packets are shown in the trace pipe.
@@ -108,8 +114,17 @@ pub struct MannerStatus {
 pub struct BackendStatus {
     /// Its own address.
     pub address: IpAddr,
-    /// The MAC that frames to it are addressed to.
-    pub mac: String,
+    /// How packets get to it: `l2`, `ipip`, `gue`, `gue:PORT`.
+    pub forward: String,
+    /// It is the balancer's host itself.
+    pub is_this_host: bool,
+    /// The source of outer packets; none without a tunnel.
+    pub source: Option<IpAddr>,
+    /// The longest packet that fits into the tunnel.
+    pub mtu: Option<u16>,
+    /// The MAC that frames to it are addressed to: its own, or, with a tunnel,
+    /// that of the next hop; none for this host.
+    pub mac: Option<String>,
     /// The interface that they leave through; none if that is not loaded any
     /// more.
     pub interface: Option<String>,
@@ -128,7 +143,7 @@ impl Status {
     ///
     /// The writer's.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.balancers.is_empty() {
+        if self.balancers.is_empty() && self.decaps.is_empty() {
             return writeln!(out, "not loaded");
         }
         for (i, balancer) in self.balancers.iter().enumerate() {
@@ -137,7 +152,7 @@ impl Status {
             }
             balancer.write(out)?;
         }
-        Ok(())
+        self.decaps.iter().try_for_each(|decap| decap.write(out))
     }
 }
 
@@ -146,13 +161,14 @@ impl BalancerStatus {
         for i in &self.interfaces {
             writeln!(
                 out,
-                "{}: {}, program {} ({}, tag {}), mac {}{}",
+                "{}: {}, program {} ({}, tag {}), mac {}, mtu {}{}",
                 i.interface,
                 i.mode,
                 i.program.id,
                 i.program.name,
                 i.program.tag,
                 i.mac,
+                i.mtu,
                 if i.trace { ", trace pipe on" } else { "" }
             )?;
             if let Some(pins) = &i.pins {
@@ -199,19 +215,42 @@ impl ServiceStatus {
         for backend in &self.backends {
             writeln!(
                 out,
-                "  {} {}, weight {}, {} slots, mac {} via {}",
+                "  {} {}, weight {}, {} slots, {}{}",
                 backend.address,
                 backend.state,
                 backend.weight,
                 backend.slots,
-                backend.mac,
-                backend
-                    .interface
-                    .as_deref()
-                    .unwrap_or("no loaded interface")
+                backend.tunnel(),
+                backend.way()
             )?;
         }
         Ok(())
+    }
+}
+
+impl BackendStatus {
+    /// How packets to it are wrapped up; nothing if they are not.
+    fn tunnel(&self) -> String {
+        match (self.source, self.mtu) {
+            (Some(source), Some(mtu)) => {
+                format!("{} from {source}, mtu {mtu}, next hop ", self.forward)
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// How frames get to it.
+    fn way(&self) -> String {
+        match &self.mac {
+            Some(mac) => {
+                let interface = self.interface.as_deref();
+                format!(
+                    "mac {mac} via {}",
+                    interface.unwrap_or("no loaded interface")
+                )
+            }
+            None => "this host".to_owned(),
+        }
     }
 }
 
@@ -225,6 +264,46 @@ fn mebibytes(bytes: u64) -> String {
 mod tests {
     use super::*;
 
+    fn l2() -> BackendStatus {
+        BackendStatus {
+            address: [172, 17, 0, 3].into(),
+            forward: "l2".into(),
+            is_this_host: false,
+            source: None,
+            mtu: None,
+            mac: Some("02:42:ac:11:00:03".into()),
+            interface: Some("eth0".into()),
+            weight: 2,
+            state: "drain",
+            slots: 0,
+        }
+    }
+
+    fn ipip() -> BackendStatus {
+        BackendStatus {
+            address: [10, 0, 1, 7].into(),
+            forward: "ipip".into(),
+            source: Some([172, 17, 0, 2].into()),
+            mtu: Some(1480),
+            mac: Some("02:42:ac:11:00:01".into()),
+            state: "ready",
+            ..l2()
+        }
+    }
+
+    fn this_host() -> BackendStatus {
+        BackendStatus {
+            address: [172, 17, 0, 2].into(),
+            is_this_host: true,
+            mac: None,
+            interface: None,
+            weight: 1,
+            state: "ready",
+            slots: 16384,
+            ..l2()
+        }
+    }
+
     fn status() -> Status {
         Status {
             balancers: vec![BalancerStatus {
@@ -233,6 +312,7 @@ mod tests {
                     index: 2,
                     mode: "skb",
                     mac: "02:00:00:00:00:01".into(),
+                    mtu: 1500,
                     program: ProgramStatus {
                         id: 412,
                         name: "dsrload".into(),
@@ -259,19 +339,13 @@ mod tests {
                     slots: 16384,
                     unsettled: 3,
                     vip_is_local: false,
-                    backends: vec![BackendStatus {
-                        address: [172, 17, 0, 3].into(),
-                        mac: "02:42:ac:11:00:03".into(),
-                        interface: Some("eth0".into()),
-                        weight: 2,
-                        state: "drain",
-                        slots: 0,
-                    }],
+                    backends: vec![l2(), ipip(), this_host()],
                 }],
                 flows: 17,
                 flow_capacity: 131_072,
                 memory_bytes: 6 << 20,
             }],
+            decaps: vec![],
         }
     }
 
@@ -280,19 +354,24 @@ mod tests {
         let mut out = Vec::new();
         status().write(&mut out).expect("a vector takes all");
         let expected = "\
-eth0: skb, program 412 (dsrload, tag 0123456789abcdef), mac 02:00:00:00:00:01
+eth0: skb, program 412 (dsrload, tag 0123456789abcdef), mac 02:00:00:00:00:01, mtu 1500
   pinned in /sys/fs/bpf/dsrload/4026531840/eth0
 flows: 17 of 131072; tables: 6.0 MiB
 192.168.25.10:80/tcp maglev, tracking changed, affinity flow, on dead rehash, 16384 slots, 3 unsettled
   allow 10.0.0.0/8
   172.17.0.3 drain, weight 2, 0 slots, mac 02:42:ac:11:00:03 via eth0
+  10.0.1.7 ready, weight 2, 0 slots, ipip from 172.17.0.2, mtu 1480, next hop mac 02:42:ac:11:00:01 via eth0
+  172.17.0.2 ready, weight 1, 16384 slots, this host
 ";
         assert_eq!(String::from_utf8(out).expect("text"), expected);
     }
 
     #[test]
     fn nothing_loaded_is_said_in_words_and_an_empty_list() {
-        let nothing = Status { balancers: vec![] };
+        let nothing = Status {
+            balancers: vec![],
+            decaps: vec![],
+        };
         let mut out = Vec::new();
         nothing.write(&mut out).expect("a vector takes all");
         assert_eq!(out, b"not loaded\n");

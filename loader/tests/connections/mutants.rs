@@ -42,7 +42,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "flows at risk are not entered",
         file: CHOOSE,
-        from: "if role == Role::About || self.track.enter(wanted) {",
+        from: "if role == Role::About || self.track.enter(self.tables, wanted) {",
         to: "if role == Role::About || self.track.has_room() {",
     },
     Mutant {
@@ -78,8 +78,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "an ICMP error is entered",
         file: CHOOSE,
-        from: "if role == Role::About || self.track.enter(wanted) {",
-        to: "if self.track.enter(wanted) {",
+        from: "if role == Role::About || self.track.enter(self.tables, wanted) {",
+        to: "if self.track.enter(self.tables, wanted) {",
     },
     Mutant {
         name: "an ICMP error keeps an entry young",

@@ -181,7 +181,9 @@ impl Service {
                 Ipv4Addr::new(10, 0, self.number, host).into()
             },
             macs: [2, 0xbe, 0, 0, self.number, number, s0, s1, s2, s3, s4, s5],
+            is_mac_given: false,
             port: 0,
+            tunnel: None,
         }
     }
 }

@@ -12,5 +12,6 @@ mod maps;
 mod neighbours;
 mod pins;
 mod programs;
+mod routes;
 mod world;
 mod xdp;

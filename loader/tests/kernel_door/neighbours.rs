@@ -2,6 +2,7 @@
 
 use crate::world::{Netns, in_a_world, ip, wait_for};
 use dsrload::netlink::{Neighbour, NeighbourState, Netlink};
+use std::fs;
 use std::net::IpAddr;
 
 /// `near` here, and `far` with this Ethernet address in another namespace.
@@ -49,6 +50,7 @@ fn the_kernel_resolves_whom_it_is_asked_to() {
                 address,
                 mac: Some([2, 0, 0, 0, 0, 0x0f]),
                 state: NeighbourState::Reachable,
+                is_managed: false,
             };
             assert_eq!(found, wanted);
             assert!(netlink.neighbours(index).unwrap().contains(&wanted));
@@ -99,6 +101,45 @@ fn entries_are_those_of_one_interface() {
             (Some([2, 0, 0, 0, 0, 7]), NeighbourState::Permanent)
         );
         assert_eq!(of("192.0.2.8"), None);
+    });
+}
+
+#[test]
+fn a_managed_neighbour_is_asked_again_and_again_until_it_is_given_up() {
+    in_a_world(|| {
+        let (_other, mut netlink, index) = connected();
+        for (version, setting, value) in [
+            (4, "base_reachable_time_ms", "1500"),
+            (6, "base_reachable_time_ms", "1500"),
+            (4, "delay_first_probe_time", "0"),
+            (6, "delay_first_probe_time", "0"),
+        ] {
+            let path = format!("/proc/sys/net/ipv{version}/neigh/near/{setting}");
+            fs::write(&path, value).expect(&path);
+        }
+        for address in ["192.0.2.2", "2001:db8::2"] {
+            let address: IpAddr = address.parse().unwrap();
+            netlink.manage(index, address).unwrap();
+            // Left alone, an entry is stale after its first answer for good.
+            let (mut answers, mut before) = (0, NeighbourState::None);
+            let found = wait_for("a second answer", || {
+                let found = netlink.neighbour(index, address).unwrap()?;
+                if found.state == NeighbourState::Failed {
+                    netlink.manage(index, address).unwrap();
+                }
+                let is_answer = found.state == NeighbourState::Reachable;
+                answers += u32::from(is_answer && before != found.state);
+                before = found.state;
+                (answers == 2).then_some(found)
+            });
+            assert!(found.is_managed, "{found:?}");
+            netlink.solicit(index, address).unwrap();
+            wait_for("it is left alone", || {
+                let found = netlink.neighbour(index, address).unwrap()?;
+                assert!(!found.is_managed, "{found:?}");
+                (found.state == NeighbourState::Stale).then_some(())
+            });
+        }
     });
 }
 

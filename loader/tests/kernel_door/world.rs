@@ -4,11 +4,12 @@
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::{self, File};
+use std::io::Write;
 use std::marker::PhantomData;
 use std::os::fd::AsRawFd;
 use std::panic::resume_unwind;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,19 @@ pub fn ip(words: &str) {
         "ip {words}: {}",
         String::from_utf8_lossy(&answer.stderr)
     );
+}
+
+/// Runs `ip` with each line of `batch`.
+pub fn ip_batch(batch: &str) {
+    let mut ip = Command::new("ip")
+        .args(["-batch", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = ip.stdin.take().unwrap();
+    input.write_all(batch.as_bytes()).unwrap();
+    drop(input);
+    assert!(ip.wait().unwrap().success(), "ip -batch");
 }
 
 /// Descriptors that are open in this world.

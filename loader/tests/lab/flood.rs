@@ -75,7 +75,7 @@ fn checksum(sum: u32) -> [u8; 2] {
 }
 
 /// A socket that sends whole frames through the interface with this index.
-fn on_interface(index: u32) -> OwnedFd {
+pub fn on_interface(index: u32) -> OwnedFd {
     let flags = SockFlag::SOCK_CLOEXEC;
     let packets = socket(AddressFamily::Packet, SockType::Raw, flags, None);
     let packets = packets.expect("a packet socket: the lab needs root");

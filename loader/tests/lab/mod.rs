@@ -10,8 +10,11 @@
 //! Needs root and the programs `ip`, `ethtool`, `bpftool`, `nginx`, `curl`; some
 //! tests need `ping` and `traceroute`, too.
 
+pub mod bare;
+pub mod behind;
 pub mod datagram;
 pub mod deadline;
+pub mod far_end;
 pub mod flood;
 pub mod host;
 pub mod load;
@@ -20,6 +23,7 @@ pub mod pass;
 pub mod product;
 pub mod router;
 pub mod sentinel;
+pub mod site;
 pub mod web;
 
 use std::fs::File;

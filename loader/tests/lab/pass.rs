@@ -15,6 +15,7 @@ use super::host::Host;
 const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_LINK_CREATE: libc::c_int = 28;
+const BPF_PROG_TYPE_SCHED_CLS: u32 = 3;
 const BPF_PROG_TYPE_XDP: u32 = 6;
 const BPF_XDP: u32 = 37;
 const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
@@ -65,10 +66,19 @@ pub struct XdpLink(OwnedFd);
 impl PassProgram {
     /// Loads the program under a name of at most 15 characters.
     pub fn load(name: &str) -> Self {
+        Self::load_as(BPF_PROG_TYPE_XDP, name)
+    }
+
+    /// The same as a tc filter, for which 2 is to drop everything.
+    pub fn load_filter(name: &str) -> Self {
+        Self::load_as(BPF_PROG_TYPE_SCHED_CLS, name)
+    }
+
+    fn load_as(kind: u32, name: &str) -> Self {
         let mut padded = [0; 16];
         padded[..name.len()].copy_from_slice(name.as_bytes());
         let mut request = LoadRequest {
-            kind: BPF_PROG_TYPE_XDP,
+            kind,
             instruction_count: 2,
             instructions: INSTRUCTIONS.as_ptr() as u64,
             license: c"".as_ptr() as u64,

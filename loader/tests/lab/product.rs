@@ -103,6 +103,17 @@ impl Product {
         Stats(balancers.remove(0))
     }
 
+    /// How many packets met an outcome of `decap` on the one interface that has
+    /// it, as `stats -j` tells.
+    pub fn decap_outcome(&self, name: &str) -> u64 {
+        let answer = self.json("stats -j");
+        let decaps = list(&answer["decaps"]);
+        assert_eq!(decaps.len(), 1, "one decap: {answer}");
+        let outcomes = list(&decaps[0]["outcomes"]);
+        let found = outcomes.iter().find(|outcome| outcome["name"] == name);
+        number(&found.unwrap_or_else(|| panic!("no outcome {name} in {answer}"))["packets"])
+    }
+
     fn json(&self, arguments: &str) -> Value {
         let answer = self.answer(arguments);
         serde_json::from_str(&answer)

@@ -7,16 +7,21 @@ use dsrload::datapath;
 use dsrload::datapath::program::{Loaded, Maker};
 use dsrload::datapath::tables::Capacity;
 use dsrload::object::Spec;
-use dsrload::sys::bpf::{BPF_ANY, TestRun, map_delete, map_lookup, map_update, test_run};
+use dsrload::sys::bpf::{
+    BPF_ANY, ProgramFd, TestRun, map_delete, map_lookup, map_update, test_run,
+};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use std::io;
 use xdp_prog::abi::word::{Word16, Word32};
 use xdp_prog::abi::{
     self, Bucket, Budget, Control, Counter, Destination, FragmentKey, OutcomeRow, Port, Service,
-    Settings, SourceKey,
+    Settings, SourceKey, Tunnel,
 };
 use xdp_prog::tables::Tables;
+
+/// The most that a frame gets longer: IPv6 and UDP, or ICMPv6, before it.
+const GROWTH: usize = 48;
 
 /// What fits one buffer of a test run on x86-64: a page less the headroom of
 /// XDP (256) and `struct skb_shared_info` (320).
@@ -75,6 +80,11 @@ impl Kernel {
         }
     }
 
+    /// The program.
+    pub fn program(&self) -> &ProgramFd {
+        &self.loaded.program
+    }
+
     /// Looks at the rows of another CPU from now on.
     pub fn look_at(&mut self, cpu: usize) {
         self.tables.cpu = cpu;
@@ -91,8 +101,7 @@ impl Kernel {
     /// What the program does with a frame, or why the kernel does not give it
     /// the frame.
     pub fn ask(&self, frame: &mut Vec<u8>) -> io::Result<u32> {
-        // An answer may be shorter, nothing is ever longer.
-        let mut after = vec![0; frame.len()];
+        let mut after = vec![0; frame.len() + GROWTH];
         let TestRun { verdict, len } = test_run(&self.loaded.program, frame, &mut after)?;
         after.truncate(len);
         *frame = after;
@@ -149,6 +158,9 @@ impl Tables for KernelTables {
     fn port(&self) -> &Port {
         &self.all.ports.entries()[usize::from(PORT)]
     }
+    fn port_at(&self, number: u16) -> &Port {
+        &self.all.ports.entries()[usize::from(number)]
+    }
     fn service(&self, copy: u32, place: u32) -> &Service {
         let mask = self.settings.service_mask.get();
         let (first, second) = self.all.services.entries().split_at(mask as usize + 1);
@@ -165,6 +177,9 @@ impl Tables for KernelTables {
     }
     fn destination(&self, number: u16) -> &Destination {
         &self.all.destinations.entries()[usize::from(number)]
+    }
+    fn tunnel(&self, number: u16) -> &Tunnel {
+        &self.all.tunnels.entries()[usize::from(number)]
     }
     fn bucket(&self, index: u32) -> &Bucket {
         let buckets = self.all.flows.entries();

@@ -26,6 +26,7 @@ fn about(world: &World, frame: &[u8]) -> Option<About> {
 fn set(world: &mut World, fixture: &Fixture) {
     let before = &fixture.before;
     world.resets = before.resets.unwrap_or(0);
+    world.errors = before.errors.unwrap_or(0);
     let Some(about) = about(world, &fixture.steps[0].frame) else {
         return;
     };

@@ -138,6 +138,10 @@ impl Mirror {
         }
         tables.port().mac.set(mac_word(world.station));
         tables.port().interface.set(INTERFACE);
+        tables
+            .port()
+            .mtu
+            .set(u32::try_from(world.mtu).expect("an MTU"));
         for (n, displacement) in (0..).zip(&self.index.displacements) {
             tables.displacement(COPY, n).set(*displacement);
         }
@@ -245,14 +249,32 @@ pub fn backend(world: &World, number: u16, tables: &impl Tables) {
         Way::Back => PORT,
         Way::Other => OTHER_PORT,
         Way::Gone => OTHER_PORT + 1,
+        Way::Here => destination::HERE,
     });
-    to.flags.set(match from.state {
+    let of_state = match from.state {
         State::Live => destination::LIVE,
         State::Out => destination::LIVE | destination::OUT,
         State::OutTold => destination::LIVE | destination::OUT | destination::RESET,
         State::GivenUp => 0,
-    });
+    };
+    let is_gue = from.tunnel.is_some_and(|tunnel| tunnel.gue.is_some());
+    let of_way = all_of(&[
+        (from.tunnel.is_some(), destination::TUNNEL),
+        (is_gue, destination::GUE),
+    ]);
+    to.flags.set(of_state | of_way);
     to.service.set(from.service);
+    let [high, low] = words(from.address);
+    to.address[0].set(high);
+    to.address[1].set(low);
+    if let Some(tunnel) = &from.tunnel {
+        let to = tables.tunnel(number);
+        let [high, low] = words(tunnel.source);
+        to.source[0].set(high);
+        to.source[1].set(low);
+        to.mtu.set(tunnel.mtu);
+        to.port.set(tunnel.gue.unwrap_or(0).to_be());
+    }
 }
 
 fn counters(world: &World, number: u16, tables: &impl Tables) {
@@ -271,8 +293,9 @@ pub fn bucket(world: &World, number: u32, tables: &impl Tables) {
     }
 }
 
-/// Writes how many resets were sent.
+/// Writes how many resets and errors were sent.
 pub fn budget(world: &World, tables: &impl Tables) {
     tables.budget().epoch.set(0);
     tables.budget().resets.set(world.resets);
+    tables.budget().errors.set(world.errors);
 }

@@ -7,10 +7,13 @@ use crate::reference::flows::FlowTable;
 use crate::reference::generator::Target;
 use crate::reference::wire::{TCP, UDP};
 use crate::reference::world::{
-    Count, Destination, Listener, Service, Slot, Sources, State, Tracking, Vip, Way, World,
+    Count, Destination, Listener, Service, Slot, Sources, State, Tracking, Tunnel, Vip, Way, World,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use xdp_prog::abi::state::{destination, service, slot};
+
+/// MTU of the interface that packets come in by.
+const MTU: u64 = 1500;
 
 /// Buckets of the flow table, which has the usual size.
 const BUCKETS: u32 = 1 << 14;
@@ -50,39 +53,40 @@ const DNS: (u8, Option<u16>) = (UDP, Some(53));
 const ANY: &[(u8, Option<u16>)] = &[(TCP, None), (UDP, None), (TCP, Some(443))];
 
 const EXTRAS: [Extra; 10] = [
-    extra(0x40, &[HTTP, DNS], Tracking::Changed, None, 256, 5),
-    extra(0x41, &[HTTP], Tracking::All, None, 512, 4),
+    extra(0x80, &[HTTP, DNS], Tracking::Changed, None, 256, 5),
+    extra(0x81, &[HTTP], Tracking::All, None, 512, 4),
     Extra {
         is_random: true,
-        ..extra(0x42, &[HTTP, DNS], Tracking::All, None, 256, 4)
+        ..extra(0x82, &[HTTP, DNS], Tracking::All, None, 256, 4)
     },
     extra(
-        0x43,
+        0x83,
         &[HTTP, DNS],
         Tracking::Changed,
         Some((24, 64)),
         256,
         4,
     ),
-    extra(0x44, &[HTTP], Tracking::All, Some((32, 128)), 1024, 3),
-    extra(0x45, &[HTTP, DNS], Tracking::None, None, 256, 3),
-    extra(0x46, &[HTTP], Tracking::Changed, Some((27, 120)), 256, 3),
-    extra(0x47, ANY, Tracking::Changed, None, 256, 4),
-    extra(0x48, ANY, Tracking::All, None, 256, 3),
-    extra(0x49, &[HTTP, DNS], Tracking::None, Some((0, 0)), 256, 2),
+    extra(0x84, &[HTTP], Tracking::All, Some((32, 128)), 1024, 3),
+    extra(0x85, &[HTTP, DNS], Tracking::None, None, 256, 3),
+    extra(0x86, &[HTTP], Tracking::Changed, Some((27, 120)), 256, 3),
+    extra(0x87, ANY, Tracking::Changed, None, 256, 4),
+    extra(0x88, ANY, Tracking::All, None, 256, 3),
+    extra(0x89, &[HTTP, DNS], Tracking::None, Some((0, 0)), 256, 2),
 ];
 
 /// Hosts whose VIPs are the balancing host's own, too; that do not answer
 /// pings; whose services have lists of sources: open, closed.
-const LOCAL: [u8; 2] = [0x41, 0x47];
-const MUTE: [u8; 2] = [0x43, 0x48];
-const OPEN: [u8; 2] = [0x40, 0x47];
-const CLOSED: [u8; 2] = [0x42, 0x44];
+const LOCAL: [u8; 2] = [0x81, 0x87];
+const MUTE: [u8; 2] = [0x83, 0x88];
+const OPEN: [u8; 2] = [0x80, 0x87];
+const CLOSED: [u8; 2] = [0x82, 0x84];
 
 /// The whole world.
 pub fn world() -> World {
     let mut world = World {
         station: OUR_MAC,
+        mtu: MTU,
         keys: (KEYS, KEYS6),
         flows: FlowTable {
             buckets: BUCKETS,
@@ -167,22 +171,43 @@ fn add_site(world: &mut World, place: usize, site: &Site) {
         return;
     }
     for number in site.destinations().into_iter().filter(|n| *n != 0) {
-        let (mac, port, flags) = site::destination(number);
-        let state = match flags {
-            flags if flags & destination::LIVE == 0 => State::GivenUp,
-            flags if flags & destination::RESET != 0 => State::OutTold,
-            flags if flags & destination::OUT != 0 => State::Out,
-            _ => State::Live,
-        };
-        let way = match port {
-            PORT => Way::Back,
-            OTHER_PORT => Way::Other,
-            _ => Way::Gone,
-        };
-        world
-            .destinations
-            .insert(number, backend(id, mac, way, state));
+        world.destinations.insert(number, site_backend(id, number));
     }
+}
+
+/// A destination of the fixtures.
+fn site_backend(service: u16, number: u16) -> Destination {
+    let (mac, port, flags) = site::destination(number);
+    let state = match flags {
+        flags if flags & destination::LIVE == 0 => State::GivenUp,
+        flags if flags & destination::RESET != 0 => State::OutTold,
+        flags if flags & destination::OUT != 0 => State::Out,
+        _ => State::Live,
+    };
+    let way = match port {
+        PORT => Way::Back,
+        OTHER_PORT => Way::Other,
+        destination::HERE => Way::Here,
+        _ => Way::Gone,
+    };
+    let through = site::tunnel(number);
+    let tunnel = Tunnel {
+        source: address(through.source),
+        mtu: through.mtu,
+        gue: (flags & destination::GUE != 0).then_some(through.port),
+    };
+    Destination {
+        address: address(site::real(number)),
+        tunnel: (flags & destination::TUNNEL != 0).then_some(tunnel),
+        ..backend(service, mac, way, state)
+    }
+}
+
+/// An address that stands in the form of the tables.
+fn address(words: [u64; 2]) -> IpAddr {
+    let octets = words.map(u64::to_le_bytes).concat();
+    let octets: [u8; 16] = octets.try_into().expect("sixteen bytes");
+    IpAddr::V6(octets.into()).to_canonical()
 }
 
 fn slot_of(word: u32) -> Slot {
@@ -203,6 +228,8 @@ fn backend(service: u16, mac: [u8; 6], way: Way, state: State) -> Destination {
         mac,
         from: OUR_MAC,
         way,
+        address: Ipv4Addr::UNSPECIFIED.into(),
+        tunnel: None,
         state,
         count: Count::default(),
     }
@@ -250,9 +277,22 @@ fn add_extra(world: &mut World, id: u16, extra: &Extra, owners: &[u16]) {
             _ => Way::Back,
         };
         let mac = [0x06, extra.host, 0xa5, 0x5a, high, low];
-        world
-            .destinations
-            .insert(number, backend(id, mac, way, State::Live));
+        let mut one = backend(id, mac, way, State::Live);
+        // And some behind tunnels, of all four manners in turn.
+        if (number - owners[0]) % 2 == 1 {
+            let manner = usize::from(number / 2 % 4);
+            (one.address, one.tunnel) = (vips(low)[manner % 2], Some(tunnel(manner)));
+        }
+        world.destinations.insert(number, one);
+    }
+}
+
+/// A tunnel over IPv4 or IPv6, IP in IP or GUE.
+fn tunnel(manner: usize) -> Tunnel {
+    Tunnel {
+        source: vips(0xfe)[manner % 2],
+        mtu: [1480, 1460, 1392, 1372][manner],
+        gue: (manner >= 2).then_some(6080),
     }
 }
 

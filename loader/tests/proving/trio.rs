@@ -164,6 +164,10 @@ impl Trio {
         if resets != self.model.resets {
             faults += &format!("  {name}: {resets} resets, not {}\n", self.model.resets);
         }
+        let errors = tables.budget().errors.get();
+        if errors != self.model.errors {
+            faults += &format!("  {name}: {errors} errors, not {}\n", self.model.errors);
+        }
         faults
     }
 
@@ -242,7 +246,7 @@ impl Trio {
         );
     }
 
-    /// and how many resets were sent.
+    /// and how many resets and errors were sent.
     pub fn show_budget(&self) {
         self.on_both(
             |host| mirror::budget(&self.model, host.tables()),

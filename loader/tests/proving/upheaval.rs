@@ -5,11 +5,12 @@ use super::trio::Trio;
 use crate::reference::flows::{Bucket, Entry};
 use crate::reference::generator::Generator;
 use crate::reference::steer::Walk;
-use crate::reference::world::{RESETS, Slot, State, World};
+use crate::reference::world::{ERRORS, RESETS, Slot, State, World};
 
 /// Changes the world, the same for all three.
 pub fn change(trio: &mut Trio, chance: &mut Generator) {
-    match chance.below(8) {
+    match chance.below(9) {
+        8 => route_changes(trio, chance),
         0..=2 => backend_changes(trio, chance),
         3..=4 => slots_change(trio, chance),
         5 => settle(trio, chance),
@@ -17,9 +18,25 @@ pub fn change(trio: &mut Trio, chance: &mut Generator) {
         _ => {
             let sent = [0, 0, 0, RESETS - 20, RESETS - 1, RESETS, RESETS + 7];
             trio.model.resets = chance.one_of(&sent);
+            let sent = [0, 0, 0, ERRORS - 20, ERRORS - 1, ERRORS, ERRORS + 7];
+            trio.model.errors = chance.one_of(&sent);
             trio.show_budget();
         }
     }
+}
+
+/// A destination behind a tunnel gets another next hop, and a way that is as
+/// wide or not.
+fn route_changes(trio: &mut Trio, chance: &mut Generator) {
+    let number = any_destination(&trio.model, chance);
+    let destination = trio.model.destinations.get_mut(&number);
+    let destination = destination.expect("it is there");
+    if let Some(tunnel) = &mut destination.tunnel {
+        destination.mac[1] = chance.byte();
+        tunnel.mtu = chance.one_of(&[576, 1280, 1372, 1380, 1452, 1460, 1472, 1480]);
+        tunnel.gue = tunnel.gue.map(|_| chance.one_of(&[6080, 5555]));
+    }
+    trio.show_destination(number);
 }
 
 fn any_destination(world: &World, chance: &mut Generator) -> u16 {

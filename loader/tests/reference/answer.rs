@@ -1,12 +1,12 @@
-//! The balancer's own answers: echo replies (RFC 792, RFC 4443) and resets
-//! (RFC 9293, 3.10.7.1).
+//! The balancer's own answers: echo replies (RFC 792, RFC 4443), resets (RFC 9293,
+//! 3.10.7.1), and what errors have in common with them.
 
 use super::fault::Fault;
-use super::wire::{Packet, TCP, bytes, number};
+use super::wire::{ICMP, Packet, TCP, bytes, number};
 use std::net::IpAddr;
 
 /// Hop limit of what the balancer sends.
-const HOPS: u8 = 64;
+pub const HOPS: u8 = 64;
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
@@ -16,7 +16,7 @@ pub const RST: u8 = 0x04;
 pub const ACK: u8 = 0x10;
 
 /// The sum of 16-bit words in ones' complement (RFC 1071).
-fn sum(bytes: &[u8], fault: Option<Fault>) -> u16 {
+pub fn sum(bytes: &[u8], fault: Option<Fault>) -> u16 {
     let mut sum = 0_u32;
     for pair in bytes.chunks(2) {
         let word = [pair[0], pair.get(1).copied().unwrap_or(0)];
@@ -30,12 +30,13 @@ fn sum(bytes: &[u8], fault: Option<Fault>) -> u16 {
 
 /// A checksum after one of its words has changed (RFC 1624, equation 3): if it
 /// was wrong before, it stays wrong.
-fn adjusted(checksum: u16, old: u16, new: u16, fault: Option<Fault>) -> u16 {
+pub fn adjusted(checksum: u16, old: u16, new: u16, fault: Option<Fault>) -> u16 {
     let words = [!checksum, !old, new].map(u16::to_be_bytes);
     !sum(&words.concat(), fault)
 }
 
-fn put(frame: &mut [u8], at: usize, bytes: &[u8]) {
+/// Writes bytes at a place.
+pub fn put(frame: &mut [u8], at: usize, bytes: &[u8]) {
     frame[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
@@ -75,33 +76,51 @@ pub fn echo(frame: &mut [u8], packet: &Packet, at: usize, fault: Option<Fault>) 
     put(frame, at + 2, &checksum.to_be_bytes());
 }
 
-/// What resets the connection of the segment that starts `at`: a frame of its
-/// own, in the same VLAN.
+/// What resets the connection of the segment that starts `at`.
 pub fn reset(frame: &[u8], packet: &Packet, at: usize, fault: Option<Fault>) -> Vec<u8> {
+    let segment = segment(frame, packet, at, fault);
+    from_vip(frame, packet, TCP, (segment, 16), fault)
+}
+
+/// A frame of the balancer's own, from the VIP to the client, in the same VLAN.
+/// Of what it carries, the checksum is to be written at this place.
+pub fn from_vip(
+    frame: &[u8],
+    packet: &Packet,
+    protocol: u8,
+    (mut payload, checksum_at): (Vec<u8>, usize),
+    fault: Option<Fault>,
+) -> Vec<u8> {
     let mut answer = frame[..packet.at].to_vec();
     turn_macs(&mut answer);
-    let segment = segment(frame, packet, at, fault);
     let addresses = match (packet.destination, packet.source) {
         (IpAddr::V4(from), IpAddr::V4(to)) => [from.octets(), to.octets()].concat(),
         (IpAddr::V6(from), IpAddr::V6(to)) => [from.octets(), to.octets()].concat(),
         _ => unreachable!("both ends are of one family"),
     };
+    let length = u16::try_from(payload.len()).expect("a short answer");
+    let [high, low] = length.to_be_bytes();
     if packet.destination.is_ipv4() {
-        // Version and length, no service type, 40 bytes, don't fragment.
-        let mut header = vec![0x45, 0, 0, 40, 0, 0, 0x40, 0, HOPS, TCP, 0, 0];
+        let [total_high, total_low] = (20 + length).to_be_bytes();
+        // Version and length, no service type, don't fragment.
+        let mut header = vec![0x45, 0, total_high, total_low, 0, 0, 0x40, 0];
+        header.extend([HOPS, protocol, 0, 0]);
         header.extend(&addresses);
         let checksum = !sum(&header, fault);
         put(&mut header, 10, &checksum.to_be_bytes());
         answer.extend(header);
     } else {
-        answer.extend([0x60, 0, 0, 0, 0, 20, TCP, HOPS]);
+        answer.extend([0x60, 0, 0, 0, high, low, protocol, HOPS]);
         answer.extend(&addresses);
     }
-    let pseudo = [&addresses[..], &[0, TCP, 0, 20], &segment].concat();
-    let checksum = !sum(&pseudo, fault);
-    answer.extend(segment);
-    let end = answer.len();
-    put(&mut answer, end - 4, &checksum.to_be_bytes());
+    // ICMP of IPv4 alone does not sum addresses.
+    let pseudo = match protocol {
+        ICMP => Vec::new(),
+        _ => [&addresses[..], &[0, protocol, high, low]].concat(),
+    };
+    let checksum = !sum(&[&pseudo[..], &payload].concat(), fault);
+    put(&mut payload, checksum_at, &checksum.to_be_bytes());
+    answer.extend(payload);
     answer
 }
 

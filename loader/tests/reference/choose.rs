@@ -4,8 +4,8 @@ use super::answer;
 use super::fault::Fault;
 use super::flows::{IDLE, REUSE};
 use super::hash::{Flow, Hash};
-use super::wire::TCP;
-use super::world::{Count, Slot, State, Tracking, Way, World};
+use super::wire::{Packet, TCP};
+use super::world::{Count, Slot, State, Tracking, World};
 
 /// A flow of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,9 @@ pub struct About {
 }
 
 /// A segment or datagram on its way to a service.
-pub struct Own {
+pub struct Own<'a> {
+    /// The packet that it is in.
+    pub packet: &'a Packet,
     /// Its flow.
     pub flow: Flow,
     /// Its flags; none of a datagram.
@@ -119,7 +121,7 @@ impl World {
         let slot = self.slot(service, hash);
         let opens = own.flow.protocol == TCP && answer::opens(own.flags, self.fault);
         if !self.remembers(service, slot) {
-            return self.send(slot.current, opens);
+            return self.send(own.packet, slot.current, opens);
         }
         // A client's affinity outlives its connections.
         let has_affinity = self.services[&service].affinity.is_some();
@@ -132,7 +134,11 @@ impl World {
             if !is_reused {
                 self.flows.enter(hash, destination, IDLE);
                 let again = self.errs(Fault::RetransmissionCounts);
-                return self.send(Some(destination), opens && (has_affinity || again));
+                return self.send(
+                    own.packet,
+                    Some(destination),
+                    opens && (has_affinity || again),
+                );
             }
         }
         // From here on nobody has the flow, or somebody who is not there.
@@ -159,18 +165,25 @@ impl World {
             self.without_entry(slot)
         };
         match chosen {
-            Some(chosen) => self.remember(hash, slot, chosen, opens),
+            Some(chosen) => self.remember(own.packet, hash, slot, chosen, opens),
             None => Choice::Nobody,
         }
     }
 
     /// Enters a flow, and sends its packet there. Without room it goes where
     /// all of its packets will go.
-    fn remember(&mut self, hash: Hash, slot: Slot, chosen: u16, opens: bool) -> Choice {
+    fn remember(
+        &mut self,
+        packet: &Packet,
+        hash: Hash,
+        slot: Slot,
+        chosen: u16,
+        opens: bool,
+    ) -> Choice {
         let is_early = self.errs(Fault::LiveEntryMakesRoom);
         let idle = if is_early { IDLE - 1 } else { IDLE };
         if self.flows.enter(hash, chosen, idle) {
-            return self.send(Some(chosen), opens);
+            return self.send(packet, Some(chosen), opens);
         }
         let destination = if self.errs(Fault::FullGoesToCurrent) {
             slot.current
@@ -182,15 +195,15 @@ impl World {
         {
             self.count(destination).untracked += 1;
         }
-        self.send(destination, opens)
+        self.send(packet, destination, opens)
     }
 
-    fn send(&mut self, destination: Option<u16>, opens: bool) -> Choice {
+    fn send(&mut self, packet: &Packet, destination: Option<u16>, opens: bool) -> Choice {
         let Some(destination) = destination else {
             return Choice::Nobody;
         };
         // What cannot be sent opens nothing.
-        let is_sent = self.destinations[&destination].way != Way::Gone;
+        let is_sent = self.obstacle(packet, destination).is_none();
         if opens && (is_sent || self.errs(Fault::NoWayOutOpens)) {
             self.count(destination).connections += 1;
         }

@@ -66,11 +66,45 @@ pub enum Fault {
     ReachIsEndless,
     /// What cannot be sent opens connections.
     NoWayOutOpens,
+    /// The time to live stays what it was in a tunnel.
+    HopIsNotTaken,
+    /// The header checksum stays what it was, though a hop was taken.
+    ChecksumStays,
+    /// Routers may fragment the outer packet.
+    OuterIsFragmented,
+    /// The outer packet has no traffic class.
+    ClassIsNotCopied,
+    /// The EtherType is that of the packet inside.
+    EtherTypeStays,
+    /// An error quotes the packet with a hop taken.
+    QuoteIsChanged,
+    /// One byte more than fits is sent.
+    RoomIsOneMore,
+    /// Of a packet that has no hop left and is too long, the length counts.
+    LengthBeforeHops,
+    /// Super-frames have to fit.
+    SuperFrameIsTooLong,
+    /// A later fragment is answered by an error.
+    FragmentIsAnswered,
+    /// An error is answered by an error.
+    ErrorIsAnswered,
+    /// Whoever the source may be is answered by an error.
+    AnyoneIsAnswered,
+    /// One error too many is sent.
+    OneErrorMore,
+    /// A client of IPv6 is told less than 1280.
+    NarrowIsTold,
+    /// Fragments follow a first one that was not sent.
+    UnsentIsFollowed,
+    /// With affinity, all flows of a client have one label.
+    ClientNamesTunnel,
+    /// What stays on this host gets MACs.
+    HereIsAddressed,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 48] = [
         Self::NoSynOpens,
         Self::SynAckOpens,
         Self::NoPortIsReused,
@@ -102,5 +136,22 @@ impl Fault {
         Self::EchoOfAnyCode,
         Self::ReachIsEndless,
         Self::NoWayOutOpens,
+        Self::HopIsNotTaken,
+        Self::ChecksumStays,
+        Self::OuterIsFragmented,
+        Self::ClassIsNotCopied,
+        Self::EtherTypeStays,
+        Self::QuoteIsChanged,
+        Self::RoomIsOneMore,
+        Self::LengthBeforeHops,
+        Self::SuperFrameIsTooLong,
+        Self::FragmentIsAnswered,
+        Self::ErrorIsAnswered,
+        Self::AnyoneIsAnswered,
+        Self::OneErrorMore,
+        Self::NarrowIsTold,
+        Self::UnsentIsFollowed,
+        Self::ClientNamesTunnel,
+        Self::HereIsAddressed,
     ];
 }

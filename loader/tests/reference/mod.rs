@@ -28,6 +28,16 @@
 //!   ones' complement, too.
 //! * What no interface can send counts for no destination, and its fragments
 //!   are not remembered; its flow is, so that it keeps its backend.
+//! * Of what keeps a packet out of a tunnel, its hops come first, then its length,
+//!   then the way: who could be told is told, also if nobody could be sent anything.
+//!   A super-frame that no length field could count comes last.
+//! * A packet is as long as it says, also if the frame ends before; what is quoted
+//!   of it is what is there.
+//! * Later fragments are told by their number, in the place of the ports of a flow.
+//! * A tunnel that leaves IPv6 less than 1280 is not made; if it is, clients are
+//!   told 1280 all the same.
+//! * What goes into no tunnel is like what no interface can send, in all that is
+//!   counted and remembered.
 //! * Who has no entry because of a full bucket counts as untracked with each
 //!   packet, also when the packet had no way out.
 
@@ -40,5 +50,6 @@ pub mod hash;
 pub mod outcome;
 pub mod quote;
 pub mod steer;
+pub mod tunnel;
 pub mod wire;
 pub mod world;

@@ -34,6 +34,10 @@ pub enum Outcome {
     EchoAnswered,
     ResetSent,
     ResetLimited,
+    TooBigAnswered,
+    TooBig,
+    TtlAnswered,
+    TtlExpired,
     NoWayOut,
 }
 
@@ -60,6 +64,10 @@ impl Outcome {
             Self::EchoAnswered => ("echo_answered", Transmit),
             Self::ResetSent => ("reset_sent", Transmit),
             Self::ResetLimited => ("reset_limited", Drop),
+            Self::TooBigAnswered => ("too_big_answered", Transmit),
+            Self::TooBig => ("too_big", Drop),
+            Self::TtlAnswered => ("ttl_answered", Transmit),
+            Self::TtlExpired => ("ttl_expired", Drop),
             Self::NoWayOut => ("no_way_out", Drop),
         }
     }

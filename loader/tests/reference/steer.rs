@@ -3,9 +3,10 @@
 use super::answer::{self, RST};
 use super::choose::{About, Choice, Own};
 use super::fault::Fault;
-use super::hash::Flow;
+use super::hash::{Flow, Hash};
 use super::outcome::{Action, Outcome};
 use super::quote;
+use super::tunnel;
 use super::wire::{self, Content, ICMP, ICMPV6, Packet, TCP, UDP};
 use super::world::{RESETS, State, Vip, Way, World};
 
@@ -35,15 +36,14 @@ impl World {
         }
     }
 
-    /// A frame that was forwarded may leave by another interface.
+    /// A frame that was forwarded may leave by another interface, or stay.
     fn redirected(&self, destination: u16, about: Option<About>) -> Walk {
-        let is_other = self.destinations[&destination].way == Way::Other;
         Walk {
             outcome: Outcome::Forwarded,
-            action: if is_other {
-                Action::Redirect
-            } else {
-                Outcome::Forwarded.row().1
+            action: match self.destinations[&destination].way {
+                Way::Other => Action::Redirect,
+                Way::Here => Action::Pass,
+                Way::Back | Way::Gone => Outcome::Forwarded.row().1,
             },
             about,
         }
@@ -64,7 +64,13 @@ impl World {
             Content::Later => self.later_fragment(&packet),
             Content::Nothing(outcome) => Err(outcome),
         };
-        let result = chosen.and_then(|destination| self.forward(frame, &packet, destination));
+        let result = chosen.and_then(|(destination, flow)| {
+            let hash = match about {
+                Some(about) if self.errs(Fault::ClientNamesTunnel) => about.hash,
+                _ => Hash::of_flow(&flow, &self.keys),
+            };
+            self.forward(frame, &packet, destination, hash)
+        });
         match result {
             Err(outcome) if vip.is_local && outcome.is_for_no_service() => Err(Outcome::LocalVip),
             result => result,
@@ -78,10 +84,11 @@ impl World {
         packet: &Packet,
         at: usize,
         about: &mut Option<About>,
-    ) -> Result<u16, Outcome> {
+    ) -> Result<(u16, Flow), Outcome> {
         let is_tcp = packet.content == Content::Tcp(at);
         let [c0, c1, v0, v1] = wire::bytes(frame, at).ok_or(Outcome::Truncated)?;
         let own = Own {
+            packet,
             flow: Flow {
                 client: packet.source,
                 vip: packet.destination,
@@ -102,11 +109,12 @@ impl World {
         match self.choose(&own, service, hash) {
             Choice::To(destination) => {
                 if let Some(id) = packet.fragment
-                    && self.destinations[&destination].way != Way::Gone
+                    && (self.obstacle(packet, destination).is_none()
+                        || self.errs(Fault::UnsentIsFollowed))
                 {
                     self.fragments.insert(id, destination);
                 }
-                Ok(destination)
+                Ok((destination, own.flow))
             }
             Choice::Nobody => Err(Outcome::NoBackend),
             Choice::Reset => Err(self.reset(frame, packet, at, own.flags)),
@@ -121,7 +129,7 @@ impl World {
         at: usize,
         vip: Vip,
         about: &mut Option<About>,
-    ) -> Result<u16, Outcome> {
+    ) -> Result<(u16, Flow), Outcome> {
         let (kind, code) = (frame[at], frame[at + 1]);
         let is_v6 = packet.destination.is_ipv6();
         if is_v6 && matches!(kind, 130..=137 | 143) {
@@ -149,18 +157,29 @@ impl World {
         if self.errs(Fault::ErrorRefreshes) && self.flows.find(hash).is_some() {
             self.flows.enter(hash, owner, 0);
         }
-        Ok(owner)
+        Ok((owner, flow))
     }
 
     /// A fragment without ports follows the first one, if that was seen and its
-    /// backend is there.
-    fn later_fragment(&self, packet: &Packet) -> Result<u16, Outcome> {
+    /// backend is there. What it is told by on its way is its number, in the
+    /// place of the ports.
+    fn later_fragment(&self, packet: &Packet) -> Result<(u16, Flow), Outcome> {
         let id = packet.fragment.ok_or(Outcome::FragmentUnknown)?;
         let noted = self.fragments.get(&id).copied();
+        let [n0, n1, n2, n3] = id.identification.to_be_bytes();
+        let is_v4 = id.source.is_ipv4();
+        let flow = Flow {
+            client: id.source,
+            vip: id.destination,
+            client_port: if is_v4 { [n2, n3] } else { [n0, n1] },
+            vip_port: if is_v4 { [0, 0] } else { [n2, n3] },
+            protocol: id.protocol,
+        };
         noted
             .filter(|destination| {
                 self.state(*destination) == State::Live || self.errs(Fault::FragmentsFollowTheDead)
             })
+            .map(|destination| (destination, flow))
             .ok_or(Outcome::FragmentUnknown)
     }
 
@@ -179,14 +198,31 @@ impl World {
         Outcome::ResetSent
     }
 
-    /// Writes both MACs and counts.
-    fn forward(&mut self, frame: &mut [u8], packet: &Packet, number: u16) -> Result<u16, Outcome> {
-        let destination = &self.destinations[&number];
-        if destination.way == Way::Gone {
-            return Err(Outcome::NoWayOut);
+    /// Wraps the packet up if it is to be, writes both MACs, and counts.
+    fn forward(
+        &mut self,
+        frame: &mut Vec<u8>,
+        packet: &Packet,
+        number: u16,
+        hash: Hash,
+    ) -> Result<u16, Outcome> {
+        if let Some(obstacle) = self.obstacle(packet, number) {
+            return Err(self.refuse(frame, packet, obstacle));
         }
-        frame[..6].copy_from_slice(&destination.mac);
-        frame[6..12].copy_from_slice(&destination.from);
+        let destination = &self.destinations[&number];
+        if let Some(tunnel) = &destination.tunnel {
+            *frame = tunnel::wrapped(
+                frame,
+                packet,
+                (destination.address, tunnel),
+                hash,
+                self.fault,
+            );
+        }
+        if destination.way != Way::Here || self.errs(Fault::HereIsAddressed) {
+            frame[..6].copy_from_slice(&destination.mac);
+            frame[6..12].copy_from_slice(&destination.from);
+        }
         let count = self.count(number);
         count.packets += 1;
         count.bytes += packet.length;

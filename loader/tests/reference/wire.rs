@@ -44,6 +44,10 @@ pub struct Packet {
     pub source: IpAddr,
     /// Whom it is for.
     pub destination: IpAddr,
+    /// Its service type or traffic class, congestion bits among it.
+    pub class: u8,
+    /// Its time to live or hop limit.
+    pub hops: u8,
     /// Its length as it says itself: what is counted.
     pub length: u64,
     /// Set on fragments.
@@ -134,6 +138,8 @@ fn v4(frame: &[u8], at: usize, fault: Option<Fault>) -> Option<Packet> {
         end: frame.len().min(at + usize::from(total)),
         source: source.into(),
         destination: destination.into(),
+        class: header[1],
+        hops: header[8],
         length: total.into(),
         fragment: None,
         content: Content::Later,
@@ -163,6 +169,8 @@ fn v6(frame: &[u8], at: usize, fault: Option<Fault>) -> Option<Packet> {
         end: frame.len().min(at + 40 + usize::from(payload)),
         source: Ipv6Addr::from(source).into(),
         destination: Ipv6Addr::from(destination).into(),
+        class: header[0] << 4 | header[1] >> 4,
+        hops: header[7],
         length: 40 + u64::from(payload),
         fragment: None,
         content: Content::Later,

@@ -9,11 +9,16 @@ use std::net::IpAddr;
 /// TCP resets that one CPU sends in one epoch.
 pub const RESETS: u32 = 10_000;
 
+/// ICMP errors that one CPU sends in one epoch.
+pub const ERRORS: u32 = 1_000;
+
 /// The reference balancer, with one interface that packets come in by.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     /// The MAC of that interface.
     pub station: [u8; 6],
+    /// Its MTU. What is longer the kernel has put together.
+    pub mtu: u64,
     /// Virtual addresses.
     pub vips: HashMap<IpAddr, Vip>,
     /// Which service listens where.
@@ -30,6 +35,8 @@ pub struct World {
     pub fragments: HashMap<FragmentId, u16>,
     /// Resets sent in this epoch.
     pub resets: u32,
+    /// ICMP errors sent in this epoch.
+    pub errors: u32,
     /// What is done wrong.
     pub fault: Option<Fault>,
 }
@@ -112,6 +119,10 @@ pub struct Destination {
     pub from: [u8; 6],
     /// How it is reached.
     pub way: Way,
+    /// Its own address.
+    pub address: IpAddr,
+    /// What packets to it are wrapped up in, if they are.
+    pub tunnel: Option<Tunnel>,
     /// What it is.
     pub state: State,
     /// What was sent to it.
@@ -127,6 +138,19 @@ pub enum Way {
     Other,
     /// By one that is gone.
     Gone,
+    /// It is the balancer's own host.
+    Here,
+}
+
+/// What packets to a destination are wrapped up in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// The outer source.
+    pub source: IpAddr,
+    /// The longest packet that fits inside.
+    pub mtu: u16,
+    /// The port of GUE; without one it is IP in IP.
+    pub gue: Option<u16>,
 }
 
 /// What a destination is.

@@ -58,6 +58,10 @@ pub const SOURCES: u32 = 1 << 16;
 /// not against amplification, but spares the way back.
 pub const RESETS_PER_EPOCH: u32 = 10_000;
 
+/// ICMP errors (packet too big, time exceeded) that one CPU sends in one epoch
+/// of the flow table: 250 to 500 a second. A sender needs one for each path.
+pub const ERRORS_PER_EPOCH: u32 = 1_000;
+
 /// CPUs that have counter rows of their own.
 pub const CPUS: u32 = 512;
 

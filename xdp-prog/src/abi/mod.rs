@@ -7,6 +7,7 @@
 //! Tables that change while packets flow are made of [`word`]s: relaxed
 //! atomics, which are plain loads and stores on every machine we run on.
 
+pub mod decap;
 pub mod key;
 pub mod limits;
 pub mod outcome;
@@ -17,11 +18,11 @@ pub mod word;
 pub use key::{FragmentKey, SourceKey};
 pub use outcome::Outcome;
 pub use settings::Settings;
-pub use state::{Bucket, Budget, Control, Counter, Destination, OutcomeRow, Port, Service};
+pub use state::{Bucket, Budget, Control, Counter, Destination, OutcomeRow, Port, Service, Tunnel};
 
 /// Raised by every change of a table below. A loaded balancer with another
 /// version is never written to.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// First word of [`Settings`]: `dsrload\0`, as it stands in memory.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"dsrload\0");
@@ -39,6 +40,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("DISPLACEMENTS", section::DISPLACEMENTS),
     ("SLOTS", section::SLOTS),
     ("DESTINATIONS", section::DESTINATIONS),
+    ("TUNNELS", section::TUNNELS),
     ("FLOWS", section::FLOWS),
     ("COUNTERS", section::COUNTERS),
     ("OUTCOMES", section::OUTCOMES),
@@ -47,6 +49,11 @@ pub const TABLES: &[(&str, &str)] = &[
     ("DEVICES", DEVICES),
     ("FRAGMENTS", FRAGMENTS),
     ("SOURCES", SOURCES),
+    ("DECAP", decap::section::SETTINGS),
+    ("DECAP_STATE", decap::section::STATE),
+    ("DECAP_ROWS", decap::section::ROWS),
+    ("BALANCERS", decap::BALANCERS),
+    ("ADDRESSES", decap::ADDRESSES),
 ];
 
 /// Sections of the object, one for each table: a section is a map.
@@ -65,6 +72,8 @@ pub mod section {
     pub const SLOTS: &str = ".bss.slots";
     /// All [`Destination`](super::Destination)s.
     pub const DESTINATIONS: &str = ".bss.dests";
+    /// A [`Tunnel`](super::Tunnel) for each destination.
+    pub const TUNNELS: &str = ".bss.tunnels";
     /// The flow table's [`Bucket`](super::Bucket)s.
     pub const FLOWS: &str = ".bss.flows";
     /// A row of [`Counter`](super::Counter)s for each CPU.

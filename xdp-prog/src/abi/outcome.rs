@@ -28,15 +28,15 @@ impl Verdict {
 }
 
 macro_rules! outcomes {
-    ($($variant:ident => $verdict:ident, $name:literal, $help:literal;)+) => {
+    ($outcome:ident; $($variant:ident => $verdict:ident, $name:literal, $help:literal;)+) => {
         /// Where a packet's way ended. Exactly one for each packet.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u32)]
-        pub enum Outcome {
+        pub enum $outcome {
             $(#[doc = $help] $variant,)+
         }
 
-        impl Outcome {
+        impl $outcome {
             /// All of them, in the order of their numbers.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
@@ -68,7 +68,10 @@ macro_rules! outcomes {
     };
 }
 
+pub(super) use outcomes;
+
 outcomes! {
+    Outcome;
     Forwarded => Transmit, "forwarded", "Sent to a backend.";
     NotIp => Pass, "not_ip", "Neither IPv4 nor IPv6: ARP and others, left to the kernel.";
     OtherStation => Pass, "other_station", "Addressed to another station's MAC, or to a group.";
@@ -87,7 +90,11 @@ outcomes! {
     EchoAnswered => Transmit, "echo_answered", "An echo request (ping) to a VIP: answered.";
     ResetSent => Transmit, "reset_sent", "The connection's backend is out: answered with a TCP reset.";
     ResetLimited => Drop, "reset_limited", "The connection's backend is out, but a reset is not due, or too many were sent.";
-    NoWayOut => Drop, "no_way_out", "The backend's interface cannot be redirected to.";
+    TooBigAnswered => Transmit, "too_big_answered", "Too long for the tunnel to its backend: the client was told what fits (ICMP).";
+    TooBig => Drop, "too_big", "Too long for the tunnel to its backend, and not to be answered, or too many were.";
+    TtlAnswered => Transmit, "ttl_answered", "Its time to live ends before the tunnel to its backend: the client was told (ICMP).";
+    TtlExpired => Drop, "ttl_expired", "Its time to live ends before the tunnel to its backend, and it is not to be answered, or too many were.";
+    NoWayOut => Drop, "no_way_out", "The backend's interface cannot be redirected to, or takes no packet as long as this.";
 }
 
 const _: () = assert!(Outcome::ALL.len() <= super::limits::OUTCOMES);

@@ -57,8 +57,9 @@ table! {
         pub mac: Word64,
         /// Its interface index; 0 for a port that is not in use.
         pub interface: Word32,
-        /// Always zero.
-        pub zero: Word32,
+        /// Its MTU: bytes of IP. A longer packet that comes in is a super-frame,
+        /// which the kernel has put together of several and takes apart again.
+        pub mtu: Word32,
     }
 }
 
@@ -139,6 +140,19 @@ pub const fn mapped(address: u32) -> [u64; 2] {
     [0, 0xffff_0000 | (address as u64) << 32]
 }
 
+/// The IPv4 address in such an address, if it is one.
+#[inline(always)]
+#[must_use]
+#[allow(clippy::cast_possible_truncation, reason = "takes the address apart")]
+pub const fn unmapped([high, low]: [u64; 2]) -> Option<u32> {
+    let [_, prefix] = mapped(0);
+    if high == 0 && low & 0xffff_ffff == prefix {
+        Some((low >> 32) as u32)
+    } else {
+        None
+    }
+}
+
 /// A slot names the destination of the flows that hash to it: `current` (16
 /// bits) for new flows; `previous` (15 bits) for flows that were established
 /// before `current` came; and a bit that says that it is unsettled. 0 names
@@ -198,7 +212,7 @@ table! {
         pub macs_low: Word64,
         /// The next four: the rest of our MAC.
         pub macs_high: Word32,
-        /// The [`Port`] it is reached through.
+        /// The [`Port`] it is reached through, or [`destination::HERE`].
         pub port: Word16,
         /// Bits of [`destination`].
         pub flags: Word16,
@@ -234,6 +248,40 @@ pub mod destination {
     /// Together with `OUT`: established TCP connections are answered with a
     /// reset, so that the client connects again at once.
     pub const RESET: u16 = 1 << 2;
+    /// In place of a port: the backend is this host itself. Packets for it pass
+    /// to the stack as they are. No port has this number.
+    pub const HERE: u16 = u16::MAX;
+    /// It is reached through a tunnel: packets go to it inside others, as its
+    /// [`Tunnel`](super::Tunnel) says, and its MACs are those of the next hop.
+    /// Without it, MACs are all that is rewritten.
+    pub const TUNNEL: u16 = 1 << 3;
+    /// Together with `TUNNEL`: GUE, else IP in IP.
+    pub const GUE: u16 = 1 << 4;
+    /// The operator gave its MAC: it does not follow the neighbour table. User
+    /// space alone reads this and the next.
+    pub const MAC_GIVEN: u16 = 1 << 5;
+    /// Together with `TUNNEL`: the operator gave the outer source.
+    pub const SOURCE_GIVEN: u16 = 1 << 6;
+}
+
+table! {
+    /// How packets are wrapped up for one destination that is reached through a
+    /// tunnel. It stands under the destination's number. The outer destination
+    /// is [`Destination::address`], of either version of IP, whatever the
+    /// version of what is inside.
+    pub struct Tunnel[32] {
+        /// The outer source, in the form of [`Service::address`].
+        pub source: [Word64; 2],
+        /// The longest IP packet that fits inside, in bytes: the path's MTU less
+        /// the outer headers.
+        pub mtu: Word16,
+        /// GUE: the outer UDP destination port, wire order.
+        pub port: Word16,
+        /// Always zero.
+        pub zero: Word32,
+        /// Always zero.
+        pub reserved: Word64,
+    }
 }
 
 table! {
@@ -283,8 +331,13 @@ table! {
         /// TCP resets sent: [`RESETS_PER_EPOCH`](super::limits::RESETS_PER_EPOCH)
         /// at most.
         pub resets: Word32,
+        /// ICMP errors sent: [`ERRORS_PER_EPOCH`](super::limits::ERRORS_PER_EPOCH)
+        /// at most.
+        pub errors: Word32,
         /// Always zero.
-        pub zero: [Word64; 7],
+        pub zero: Word32,
+        /// Always zero.
+        pub reserved: [Word64; 6],
     }
 }
 
@@ -315,6 +368,9 @@ mod tests {
             bytes,
             [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 192, 0, 2, 1]
         );
+        assert_eq!(unmapped(words), Some(wire));
+        assert_eq!(unmapped([1, words[1]]), None);
+        assert_eq!(unmapped([0, words[1] ^ 1]), None);
     }
 
     #[test]

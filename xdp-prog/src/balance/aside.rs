@@ -1,43 +1,33 @@
 //! The whole way, for packets that are not plain, and for those that are not
 //! for a service: each step on its own, out of the way of all others.
 
-use super::{Decision, deliver, ended, send};
+use super::{Apart, Decision, Parcel, Sent, deliver, ended, is_behind_tunnel, send};
 use crate::abi::state::{destination, service};
 use crate::abi::{Outcome, Service};
 use crate::choose::{Choice, Role};
+use crate::packet::Frame;
 use crate::packet::ethernet::{self, EtherType, Ethernet};
 use crate::packet::icmp::{Icmp, Meaning};
-use crate::packet::{Buffer, Frame};
 use crate::parse::{Family, Packet, Part, has_ports};
 use crate::reply::{self, Reply};
-use crate::select::{Flow, V4, V6};
+use crate::select::Flow;
 use crate::tables::Tables;
+use crate::verifier::forget;
 use crate::vip;
-use core::hint::black_box;
 use core::num::NonZeroU16;
 
 /// Balances one frame, whatever it is.
 #[inline(always)]
-pub fn balance<B: Buffer, T: Tables>(mut buffer: B, tables: &T) -> Decision {
+pub fn balance<B: Apart, T: Tables>(mut buffer: B, tables: &T) -> Decision {
     let (ether_type, offset) = match network(&buffer.frame(), tables) {
         Ok(found) => found,
         Err(outcome) => return ended(tables, outcome),
     };
     if ether_type.is(EtherType::IPV4) {
-        walk::<V4, B, T>(buffer, tables, offset)
+        buffer.walk_v4(tables, offset)
     } else {
-        walk::<V6, B, T>(buffer, tables, offset)
+        buffer.walk_v6(tables, offset)
     }
-}
-
-/// The same number, below a power of two, of which the verifier knows no more
-/// than that. Else it would follow the rest of the way for each number that
-/// can come up, on its own. `noise` is anything that it cannot know.
-#[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "any bits will do")]
-fn forget<const BELOW: usize>(number: usize, noise: u64) -> usize {
-    let noise = noise as usize;
-    (black_box(number ^ noise) ^ noise) & (BELOW - 1)
 }
 
 /// Which IP header there is, and where, if the frame is addressed to us.
@@ -67,8 +57,9 @@ enum Errand<F> {
     Echo,
 }
 
-#[inline(never)]
-fn walk<F: Reply, B: Buffer, T: Tables>(buffer: B, tables: &T, offset: usize) -> Decision {
+/// The way of a packet whose IP header stands at this offset, to its end.
+#[inline(always)]
+pub fn walk<F: Reply, B: Apart, T: Tables>(buffer: B, tables: &T, offset: usize) -> Decision {
     match way::<F, B, T>(buffer, tables, offset) {
         Ok(decision) => decision,
         Err(outcome) => ended(tables, outcome),
@@ -80,7 +71,7 @@ fn walk<F: Reply, B: Buffer, T: Tables>(buffer: B, tables: &T, offset: usize) ->
 /// cannot take is dropped, since a stack that does not own the VIP would send
 /// redirects, or loop it; unless the VIP is an address of the host, too.
 #[inline(always)]
-fn way<F: Reply, B: Buffer, T: Tables>(
+fn way<F: Reply, B: Apart, T: Tables>(
     mut buffer: B,
     tables: &T,
     offset: usize,
@@ -106,21 +97,31 @@ fn way<F: Reply, B: Buffer, T: Tables>(
             if role == Role::Own && vip::is_denied(tables, &flow, service) {
                 return Err(Outcome::SourceDenied);
             }
-            let sent = send(&mut frame, tables, &flow, service, role);
-            if let (Ok(decision), Part::First) = (&sent, packet.part) {
+            let decision = match send(&mut frame, tables, &flow, service, role) {
+                Ok(Sent::Off(decision)) => decision,
+                Ok(Sent::Wrapped(parcel)) => {
+                    let parcel = parcel.with(flow.entropy(tables.control()));
+                    let is_error = role == Role::About;
+                    buffer.wrap(tables, if is_error { parcel.mute() } else { parcel })
+                }
+                Err(Outcome::ResetSent) => return Err(reply::reset(buffer, tables, &packet)),
+                Err(outcome) => return Err(outcome),
+            };
+            if packet.part == Part::First && decision.destination() != 0 {
                 note_first(tables, &packet, decision.destination());
             }
-            if sent.err() == Some(Outcome::ResetSent) {
-                return Err(reply::reset(buffer, tables, &packet));
-            }
-            sent
+            Ok(decision)
         }
         Errand::Fragment(destination) => {
-            let choice = Choice {
-                destination,
-                is_new: false,
-            };
-            deliver(&mut frame, tables, &choice, packet.length as u64)
+            let choice = Choice::new(destination, false);
+            let destination = tables.destination(destination);
+            if is_behind_tunnel(destination) {
+                let entropy = packet.flow_of_fragments().entropy(tables.control());
+                let parcel = Parcel::new(choice, false).with(entropy).mute();
+                return Ok(buffer.wrap(tables, parcel));
+            }
+            let length = packet.length as u64;
+            deliver(&mut frame, tables, choice, destination, length)
         }
         Errand::Echo => Err(reply::echo(frame, tables, &packet)),
     }

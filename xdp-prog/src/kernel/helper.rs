@@ -29,6 +29,15 @@ helpers! {
     2 map_update(map: *const c_void, key: *const c_void, value: *const c_void, flags: u64) -> i64;
     /// The CPU that runs the program. Inlined by the verifier.
     8 get_smp_processor_id() -> u32;
+    /// Writes bytes into the packet of a tc program. All pointers into it are
+    /// void afterwards.
+    9 skb_store_bytes(context: *mut c_void, at: u32, from: *const c_void, length: u32, flags: u64) -> i64;
+    /// Adjusts a TCP or UDP checksum of the packet of a tc program, if it is
+    /// not left to the hardware. All pointers into it are void afterwards.
+    11 l4_csum_replace(context: *mut c_void, at: u32, old: u64, new: u64, flags: u64) -> i64;
+    /// Moves the start of the frame by this many bytes, back if they are fewer
+    /// than none. All pointers into it are void afterwards.
+    44 xdp_adjust_head(context: *mut c_void, by: i32) -> i64;
     /// `XDP_REDIRECT` through a device map, or `flags` if there is no entry.
     51 redirect_map(map: *const c_void, key: u64, flags: u64) -> u64;
     /// Makes the frame longer or shorter at its end by this many bytes. All

@@ -1,11 +1,11 @@
 //! The tables as maps: one static in a section of its own is one map.
 
-use super::helper;
+use super::{apart, helper};
 use crate::abi::limits;
 use crate::abi::word::{Word16, Word32};
 use crate::abi::{
     Bucket, Budget, Control, Counter, Destination, FragmentKey, OutcomeRow, Port, Service,
-    Settings, SourceKey, section,
+    Settings, SourceKey, Tunnel, section,
 };
 use crate::tables::Tables;
 use core::mem::MaybeUninit;
@@ -22,9 +22,10 @@ macro_rules! tables {
         static $name: Zeroed<[$ty; $len as usize]> = Zeroed(MaybeUninit::zeroed());
     )*};
 }
+pub(super) use tables;
 
 /// Whether two names are equal; `==` is not `const`.
-const fn same(a: &[u8], b: &[u8]) -> bool {
+pub(super) const fn same(a: &[u8], b: &[u8]) -> bool {
     let mut i = 0;
     while i < a.len() && i < b.len() && a[i] == b[i] {
         i += 1;
@@ -33,7 +34,7 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 #[repr(transparent)]
-struct Zeroed<T>(MaybeUninit<T>);
+pub(super) struct Zeroed<T>(pub(super) MaybeUninit<T>);
 
 // SAFETY: holds tables, which are made of atomics alone.
 unsafe impl<T> Sync for Zeroed<T> {}
@@ -45,6 +46,7 @@ tables! {
     DISPLACEMENTS: [Word16; 2 * limits::DISPLACEMENTS] in ".bss.displace" = section::DISPLACEMENTS;
     SLOTS: [Word32; limits::SLOTS] in ".bss.slots" = section::SLOTS;
     DESTINATIONS: [Destination; limits::DESTINATIONS] in ".bss.dests" = section::DESTINATIONS;
+    TUNNELS: [Tunnel; limits::DESTINATIONS] in ".bss.tunnels" = section::TUNNELS;
     FLOWS: [Bucket; limits::FLOW_BUCKETS] in ".bss.flows" = section::FLOWS;
     COUNTERS: [Counter; limits::CPUS * limits::DESTINATIONS] in ".bss.counters" = section::COUNTERS;
     OUTCOMES: [OutcomeRow; limits::CPUS] in ".bss.outcomes" = section::OUTCOMES;
@@ -73,7 +75,7 @@ pub struct Map<K, V, const TYPE: usize, const MAX: usize, const FLAGS: usize> {
 unsafe impl<K, V, const T: usize, const M: usize, const F: usize> Sync for Map<K, V, T, M, F> {}
 
 impl<K, V, const T: usize, const M: usize, const F: usize> Map<K, V, T, M, F> {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             r#type: core::ptr::null(),
             key: core::ptr::null(),
@@ -85,16 +87,16 @@ impl<K, V, const T: usize, const M: usize, const F: usize> Map<K, V, T, M, F> {
 
     /// What helpers take.
     #[inline(always)]
-    fn raw(&'static self) -> *const core::ffi::c_void {
+    pub(super) fn raw(&'static self) -> *const core::ffi::c_void {
         (&raw const *self).cast()
     }
 }
 
 /// `enum bpf_map_type`, and `BPF_F_NO_PREALLOC`, which a trie must have.
 const LRU_HASH: usize = 9;
-const LPM_TRIE: usize = 11;
+pub(super) const LPM_TRIE: usize = 11;
 const DEVMAP: usize = 14;
-const NO_PREALLOC: usize = 1;
+pub(super) const NO_PREALLOC: usize = 1;
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".maps")]
@@ -111,7 +113,11 @@ static SOURCES: Map<SourceKey, u32, LPM_TRIE, { limits::SOURCES as usize }, NO_P
 
 /// Entry `index & mask` of a table.
 #[inline(always)]
-fn at<T, const N: usize>(table: &'static Zeroed<[T; N]>, index: u32, mask: u32) -> &'static T {
+pub(super) fn at<T, const N: usize>(
+    table: &'static Zeroed<[T; N]>,
+    index: u32,
+    mask: u32,
+) -> &'static T {
     let index = (index & mask) as usize;
     // SAFETY: the loader makes each map as large as its mask says, and the
     // verifier refuses the program if it did not.
@@ -153,6 +159,10 @@ impl Tables for Maps {
         at(&PORTS, self.settings().port.get(), limits::PORTS - 1)
     }
     #[inline(always)]
+    fn port_at(&self, number: u16) -> &Port {
+        at(&PORTS, number as u32, limits::PORTS - 1)
+    }
+    #[inline(always)]
     fn service(&self, copy: u32, place: u32) -> &Service {
         let mask = self.settings().service_mask.get();
         at(&SERVICES, of_copy(copy, place, mask), mask << 1 | 1)
@@ -172,8 +182,17 @@ impl Tables for Maps {
         at(&DESTINATIONS, number as u32, mask)
     }
     #[inline(always)]
+    fn tunnel(&self, number: u16) -> &Tunnel {
+        let mask = (1u32 << (self.settings().destination_bits.get() & 31)).wrapping_sub(1);
+        at(&TUNNELS, number as u32, mask)
+    }
+    #[inline(always)]
     fn bucket(&self, index: u32) -> &Bucket {
         at(&FLOWS, index, self.settings().bucket_mask.get())
+    }
+    #[inline(always)]
+    fn enter(&self, hash: u64, epoch: u8, destination: u16) -> bool {
+        apart::enter(hash, epoch as u64, destination as u64) != 0
     }
     #[inline(always)]
     fn counter(&self, destination: u16) -> &Counter {

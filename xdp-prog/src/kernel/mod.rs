@@ -1,6 +1,9 @@
 //! The kernel's side: maps, helpers, the entry point. Built only with
 //! `--cfg bpf`; never part of the host library.
 
+mod apart;
+mod clamp;
+mod decap;
 mod helper;
 mod maps;
 mod trace;
@@ -12,15 +15,18 @@ use crate::tables::Tables;
 use core::mem::offset_of;
 use maps::Maps;
 
-/// `struct xdp_md` (Linux, `include/uapi/linux/bpf.h`), as far as it is read.
+/// The kernel's argument (`include/uapi/linux/bpf.h`), as far as it is read. By
+/// this name the verifier knows it as the argument of a function that it looks
+/// at alone.
+#[allow(non_camel_case_types, reason = "the kernel's name")]
 #[repr(C)]
-pub struct Context {
+pub struct xdp_md {
     data: u32,
     data_end: u32,
 }
 
 /// The frame of this run.
-pub struct Received(*mut Context);
+pub struct Received(*mut xdp_md);
 
 impl Received {
     /// Where the frame's first buffer starts and ends.
@@ -28,8 +34,8 @@ impl Received {
     fn range(&self) -> (usize, usize) {
         let field = |offset| self.0.wrapping_byte_add(offset).cast::<u32>();
         let (start, end) = (
-            field(offset_of!(Context, data)),
-            field(offset_of!(Context, data_end)),
+            field(offset_of!(xdp_md, data)),
+            field(offset_of!(xdp_md, data_end)),
         );
         // SAFETY: a field of the kernel's own argument. The verifier turns these
         // two loads into pointers, so they must stay as they are written.
@@ -74,20 +80,40 @@ impl Buffer for Received {
         // each borrows `self`, which is borrowed mutably here.
         by <= 0 && unsafe { helper::xdp_adjust_tail(self.0.cast(), by) } == 0
     }
+
+    #[inline(always)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "a few headers"
+    )]
+    fn grow(&mut self, by: usize) -> bool {
+        let by = (by as i32).wrapping_neg();
+        // SAFETY: as in `cut`.
+        unsafe { helper::xdp_adjust_head(self.0.cast(), by) == 0 }
+    }
+
+    #[inline(always)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "a few headers"
+    )]
+    fn shrink(&mut self, by: usize) -> bool {
+        // SAFETY: as in `cut`.
+        unsafe { helper::xdp_adjust_head(self.0.cast(), by as i32) == 0 }
+    }
 }
 
 /// The entry point. Its name is [`PROGRAM`](crate::abi::PROGRAM).
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "xdp")]
-extern "C" fn dsrload(context: *mut Context) -> u32 {
+extern "C" fn dsrload(context: *mut xdp_md) -> u32 {
     let decision = balance(Received(context), &Maps);
     // The first half is known to the verifier, which drops all of it where the
     // kernel cannot trace. The second is the one branch when tracing is off.
     if Maps.settings().features.get() & feature::TRACE != 0 && Maps.control().trace.get() != 0 {
-        trace::show(
-            Received(context),
-            decision.forgotten(Maps.control().trace.get()),
-        );
+        apart::show(context, decision.word());
     }
     decision.action()
 }

@@ -6,13 +6,19 @@
 use super::maps::Maps;
 use super::{Received, helper};
 use crate::abi::outcome::{Outcome, Verdict};
+use crate::abi::state::{destination, unmapped};
 use crate::balance::Decision;
 use crate::packet::ethernet::{self, EtherType};
-use crate::packet::transport::Ports;
+use crate::packet::frame::Wire16;
+use crate::packet::ip::Ip;
+use crate::packet::ipv4::{self, Protocol};
+use crate::packet::ipv6;
+use crate::packet::transport::{Ports, Udp};
 use crate::packet::{Buffer, Frame};
 use crate::parse::{Family, Packet, Part, has_ports};
 use crate::select::{V4, V6};
 use crate::tables::Tables;
+use crate::verifier::forget;
 
 /// Longest name with its final zero.
 const NAME: usize = 24;
@@ -20,8 +26,9 @@ const NAME: usize = 24;
 /// What a line is made of.
 #[repr(C)]
 struct Names {
-    v4: [u8; 64],
-    v6: [u8; 64],
+    /// By the version of the packet, and by that of the backend's address.
+    v4: [[u8; 64]; 2],
+    v6: [[u8; 64]; 2],
     new: [u8; 8],
     known: [u8; 8],
     none: [u8; 8],
@@ -31,8 +38,14 @@ struct Names {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".rodata.names")]
 static NAMES: Names = Names {
-    v4: text("dsrload: %pI4:%u to %pI4:%u, %s flow, backend %pI4, %s\n"),
-    v6: text("dsrload: [%pI6]:%u to [%pI6]:%u, %s flow, backend %pI6, %s\n"),
+    v4: [
+        text("dsrload: %pI4:%u to %pI4:%u, %s flow, backend %pI4, %s\n"),
+        text("dsrload: %pI4:%u to %pI4:%u, %s flow, backend %pI6, %s\n"),
+    ],
+    v6: [
+        text("dsrload: [%pI6]:%u to [%pI6]:%u, %s flow, backend %pI4, %s\n"),
+        text("dsrload: [%pI6]:%u to [%pI6]:%u, %s flow, backend %pI6, %s\n"),
+    ],
     new: text("new"),
     known: text("known"),
     none: text("no"),
@@ -70,22 +83,57 @@ fn is_for_vip(outcome: usize) -> bool {
 }
 
 /// Shows a packet for a VIP in the trace pipe.
-#[inline(never)]
-pub fn show(mut received: Received, decision: Decision) -> u32 {
+#[inline(always)]
+pub fn show(mut received: Received, decision: Decision) {
     if !is_for_vip(decision.outcome_number()) {
-        return 0;
+        return;
     }
     let mut frame = received.frame();
     let Some((ether_type, offset)) = ethernet::payload(&frame) else {
-        return 0;
+        return;
     };
+    let (ether_type, offset) = inside(&frame, decision, ether_type, offset);
     if ether_type.is(EtherType::IPV4) {
-        let line = |address: [u64; 2]| [address[1] >> 32, 0];
-        show_packet::<V4>(&mut frame, offset, decision, &NAMES.v4, line);
+        show_packet::<V4>(&mut frame, offset, decision, &NAMES.v4, as_v4);
     } else if ether_type.is(EtherType::IPV6) {
         show_packet::<V6>(&mut frame, offset, decision, &NAMES.v6, |address| address);
     }
-    0
+}
+
+/// What the format of an IPv4 address wants to see.
+#[inline(always)]
+fn as_v4(address: [u64; 2]) -> [u64; 2] {
+    [address[1] >> 32, 0]
+}
+
+/// The packet that came, where it has been wrapped up; else the same.
+#[inline(always)]
+fn inside(
+    frame: &Frame,
+    decision: Decision,
+    ether_type: EtherType,
+    offset: usize,
+) -> (EtherType, usize) {
+    let flags = Maps.destination(decision.destination()).flags.get();
+    let is_sent = decision.outcome_number() == Outcome::Forwarded as usize;
+    if !is_sent || flags & destination::TUNNEL == 0 {
+        return (ether_type, offset);
+    }
+    let outer = if ether_type.is(EtherType::IPV4) {
+        ipv4::LENGTH
+    } else {
+        ipv6::LENGTH
+    };
+    let udp = if flags & destination::GUE != 0 {
+        size_of::<Udp>()
+    } else {
+        0
+    };
+    let offset = forget::<128>(offset + outer + udp, decision.word());
+    match frame.header::<Wire16>(offset) {
+        Some(word) if word.number() >> 12 == 6 => (EtherType::IPV6, offset),
+        _ => (EtherType::IPV4, offset),
+    }
 }
 
 /// Shows a packet whose IP header stands at this offset. `shown` is what the
@@ -96,7 +144,7 @@ fn show_packet<F: Family>(
     frame: &mut Frame,
     offset: usize,
     decision: Decision,
-    format: &'static [u8],
+    formats: &'static [[u8; 64]; 2],
     shown: impl Fn([u64; 2]) -> [u64; 2],
 ) {
     let Some(mut packet) = Packet::<F>::at(frame, offset) else {
@@ -120,7 +168,18 @@ fn show_packet<F: Family>(
     let [from, to] = if is_answer { [ends[1], ends[0]] } else { ends };
     let (source, destination) = (shown(from.0), shown(to.0));
     let backend = &Maps.destination(decision.destination()).address;
-    let backend = shown([backend[0].get(), backend[1].get()]);
+    let backend = [backend[0].get(), backend[1].get()];
+    // Where none was chosen, its address is 0, of the packet's version.
+    let is_v4 = if decision.destination() == 0 {
+        F::Header::INSIDE == Protocol::IPV4
+    } else {
+        unmapped(backend).is_some()
+    };
+    let (format, backend) = if is_v4 {
+        (&formats[0], as_v4(backend))
+    } else {
+        (&formats[1], backend)
+    };
     let flow = match (decision.destination(), decision.is_new()) {
         (0, _) => &NAMES.none,
         (_, false) => &NAMES.known,

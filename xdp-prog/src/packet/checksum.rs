@@ -31,13 +31,27 @@ impl Sum {
         Self(self.0 + (raw & 0xffff_ffff) + (raw >> 32))
     }
 
+    /// All of it, of which the verifier knows nothing once there is a word in it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn noise(self) -> u64 {
+        self.0
+    }
+
+    /// Adds another sum.
+    #[inline(always)]
+    #[must_use]
+    pub const fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
     /// The checksum.
     #[inline(always)]
     #[must_use]
     #[allow(clippy::cast_possible_truncation, reason = "folded to 16 bits")]
     pub const fn checksum(self) -> u16 {
-        // A few dozen 32-bit words leave a carry of some bits: three folds
-        // bring it down to 16.
+        // Some hundreds of 32-bit words leave a carry of some bits: three more
+        // folds bring it down to 16.
         let sum = (self.0 & 0xffff_ffff) + (self.0 >> 32);
         let sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
         let sum = (sum & 0xffff) + (sum >> 16);

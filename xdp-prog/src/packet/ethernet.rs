@@ -12,6 +12,7 @@ const TAGS: usize = 2;
 
 /// The header. Both MACs are read and written as eight and four bytes.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct Ethernet {
     /// Destination MAC, and the first two bytes of the source MAC.
     pub macs_low: Wire64,
@@ -29,6 +30,7 @@ unsafe impl Wire for Ethernet {}
 
 /// What follows an EtherType of a VLAN tag.
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct Tag {
     /// Priority and VLAN number.
     _control: Wire16,
@@ -44,6 +46,10 @@ unsafe impl Wire for Tag {}
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EtherType(Wire16);
+
+// SAFETY: a transparent wrapper of a wire word.
+#[allow(unsafe_code, reason = "see the trait")]
+unsafe impl Wire for EtherType {}
 
 impl EtherType {
     /// `0x0800`
@@ -98,6 +104,53 @@ pub fn payload(frame: &Frame) -> Option<(EtherType, usize)> {
         offset += size_of::<Tag>();
     }
     Some((ether_type, offset))
+}
+
+/// Moves the Ethernet header and its tags to the front of a frame, from `by`
+/// bytes behind it. They are `length` bytes long. `None` if the frame ends
+/// before.
+#[inline(always)]
+pub fn move_up(frame: &mut Frame, by: usize, length: usize) -> Option<()> {
+    // From the first to the last: a tag may lie where the header stood.
+    *frame.header_mut::<Ethernet>(0)? = *frame.header(by)?;
+    for n in 0..TAGS {
+        let at = LENGTH + n * size_of::<Tag>();
+        if at >= length {
+            break;
+        }
+        *frame.header_mut::<Tag>(at)? = *frame.header(by + at)?;
+    }
+    Some(())
+}
+
+/// Moves them from the front of a frame to `by` bytes behind it: at least as far
+/// as one IP header is long. `None` if the frame ends before.
+#[inline(always)]
+pub fn move_down(frame: &mut Frame, by: usize, length: usize) -> Option<()> {
+    // The tags first: the header may go to where the last of them stands.
+    for n in 0..TAGS {
+        let at = LENGTH + n * size_of::<Tag>();
+        if at >= length {
+            break;
+        }
+        *frame.header_mut::<Tag>(by + at)? = *frame.header(at)?;
+    }
+    *frame.header_mut::<Ethernet>(by)? = *frame.header(0)?;
+    Some(())
+}
+
+/// Says what follows the Ethernet header and its tags, which are `length` bytes
+/// long. `None` if they cannot be, or the frame ends before.
+#[inline(always)]
+pub fn set_payload(frame: &mut Frame, length: usize, ether_type: EtherType) -> Option<()> {
+    for n in 0..=TAGS {
+        let end = LENGTH + n * size_of::<Tag>();
+        if length == end {
+            *frame.header_mut(end - size_of::<EtherType>())? = ether_type;
+            return Some(());
+        }
+    }
+    None
 }
 
 #[cfg(test)]

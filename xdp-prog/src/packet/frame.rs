@@ -1,6 +1,11 @@
 //! A bounds-checked window on one packet.
 
+use super::checksum::Sum;
+use crate::verifier::forget;
 use core::marker::PhantomData;
+
+/// Words that are summed up at a time.
+const EIGHT: usize = 8;
 
 /// No header that is read starts further in than this.
 pub const REACH: usize = 512;
@@ -13,6 +18,14 @@ pub trait Buffer {
     /// Cuts the frame off behind its first `length` bytes. `false` if it is
     /// shorter, or cannot be cut: it is then as it was.
     fn cut(&mut self, length: usize) -> bool;
+
+    /// Puts `by` bytes before the frame, of any content. `false` if there is no
+    /// room: it is then as it was.
+    fn grow(&mut self, by: usize) -> bool;
+
+    /// Takes the frame's first `by` bytes off. `false` if that cannot be: it is
+    /// then as it was.
+    fn shrink(&mut self, by: usize) -> bool;
 }
 
 /// The bytes between the driver's `data` and `data_end`.
@@ -31,6 +44,9 @@ pub struct Frame<'a> {
 ///
 /// Alignment 1, no padding, every bit pattern valid.
 pub unsafe trait Wire {}
+
+// SAFETY: an array has no padding of its own.
+unsafe impl<T: Wire, const N: usize> Wire for [T; N] {}
 
 macro_rules! wire_words {
     ($($(#[$meta:meta])* $name:ident $value:ty;)*) => {$(
@@ -143,12 +159,51 @@ impl Frame<'_> {
         length <= REACH && self.start.wrapping_add(length) <= self.end
     }
 
+    /// The sum of the words of four bytes from `offset` on, and how many there
+    /// are in the frame: `words` at the most, and `MAX`.
+    #[inline(always)]
+    #[must_use]
+    pub fn sum<const MAX: usize>(&self, offset: usize, words: usize) -> (Sum, usize) {
+        let reach = REACH + 4 * MAX;
+        let mut sum = Sum::default();
+        let mut count = 0;
+        // Eight at a time, so that the verifier has fewer ways out to follow.
+        while count < MAX && count + EIGHT <= words {
+            let Some(eight) = self.within::<[Wire64; EIGHT / 2]>(offset + 4 * count, reach) else {
+                break;
+            };
+            // SAFETY: as in `header`.
+            for two in unsafe { *eight } {
+                sum = sum.word64(two.raw());
+            }
+            count += EIGHT;
+        }
+        count = forget::<1024>(count, sum.noise());
+        for _ in 0..EIGHT {
+            if count >= MAX || count >= words {
+                break;
+            }
+            let Some(word) = self.within::<Wire32>(offset + 4 * count, reach) else {
+                break;
+            };
+            // SAFETY: as in `header`.
+            sum = sum.word32(unsafe { *word }.raw());
+            count += 1;
+        }
+        (sum, forget::<1024>(count, sum.noise()))
+    }
+
+    #[inline(always)]
+    fn place<T: Wire>(&self, offset: usize) -> Option<*mut T> {
+        self.within(offset, REACH)
+    }
+
     // Pointers are compared, not lengths: that is the form of check from which
     // the kernel's verifier learns how far the packet reaches.
     #[inline(always)]
-    fn place<T: Wire>(&self, offset: usize) -> Option<*mut T> {
+    fn within<T: Wire>(&self, offset: usize, reach: usize) -> Option<*mut T> {
         const { assert!(align_of::<T>() == 1) };
-        if offset > REACH {
+        if offset > reach {
             return None;
         }
         let header = self.start.wrapping_add(offset);
@@ -176,5 +231,28 @@ mod tests {
         assert!(frame.header::<Wire16>(usize::MAX).is_none());
         assert!(frame.header::<Wire64>(0).is_none());
         assert!(frame.reaches(3) && !frame.reaches(4) && !frame.reaches(usize::MAX));
+    }
+
+    #[test]
+    fn a_sum_takes_whole_words_of_the_frame_and_no_more_than_asked_for() {
+        let mut bytes: [u8; 83] = core::array::from_fn(|n| u8::try_from(n).expect("a few"));
+        let words: [u32; 20] = core::array::from_fn(|n| {
+            u32::from_le_bytes(core::array::from_fn(|i| bytes[3 + 4 * n + i]))
+        });
+        let range = bytes.as_mut_ptr_range();
+        // SAFETY: `bytes` is not touched again before the assertions end.
+        let frame = unsafe { Frame::from_range(range.start, range.end) };
+        for asked in 0..24 {
+            let (sum, count) = frame.sum::<18>(3, asked);
+            let expected = words[..asked.min(18)].iter();
+            let expected = expected.fold(Sum::default(), |sum, word| sum.word32(*word));
+            assert_eq!(
+                (sum.checksum(), count),
+                (expected.checksum(), asked.min(18))
+            );
+            // The frame ends two bytes into a word.
+            let (_, count) = frame.sum::<24>(5, asked);
+            assert_eq!(count, asked.min(19));
+        }
     }
 }

@@ -43,6 +43,15 @@ pub const ECHO: [u8; 2] = [8, 0];
 /// The same in ICMPv6.
 pub const ECHO_V6: [u8; 2] = [128, 129];
 
+/// Type and code of errors. Destination unreachable: fragmentation needed.
+pub const FRAGMENTATION_NEEDED: [u8; 2] = [3, 4];
+/// Time exceeded: the time to live.
+pub const TIME_EXCEEDED: [u8; 2] = [11, 0];
+/// Of ICMPv6: packet too big.
+pub const TOO_BIG_V6: [u8; 2] = [2, 0];
+/// Of ICMPv6: time exceeded: the hop limit.
+pub const TIME_EXCEEDED_V6: [u8; 2] = [3, 0];
+
 impl Icmp {
     /// What an ICMP message means.
     #[inline(always)]

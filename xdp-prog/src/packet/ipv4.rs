@@ -1,7 +1,9 @@
 //! IPv4 (RFC 791).
 
-use super::checksum::Sum;
+use super::checksum::{self, Sum};
+use super::ethernet::EtherType;
 use super::frame::{Wire, Wire16, Wire32};
+use super::ip::Ip;
 
 /// Length of a header without options, in bytes.
 pub const LENGTH: usize = WORDS as usize * 4;
@@ -23,15 +25,13 @@ const OFFSET: u16 = 0x1fff;
 #[repr(C)]
 pub struct Ipv4 {
     version_and_length: u8,
-    /// Differentiated services and ECN.
-    pub traffic_class: u8,
+    traffic_class: u8,
     /// Length of header and payload.
     pub total_length: Wire16,
     /// Identification, for reassembly.
     pub identification: Wire16,
     fragment: Wire16,
-    /// Time to live.
-    pub ttl: u8,
+    ttl: u8,
     /// What follows.
     pub protocol: Protocol,
     /// Of the header.
@@ -56,10 +56,14 @@ pub struct Protocol(pub u8);
 impl Protocol {
     /// 1
     pub const ICMP: Self = Self(1);
+    /// 4: IPv4 in IP.
+    pub const IPV4: Self = Self(4);
     /// 6
     pub const TCP: Self = Self(6);
     /// 17
     pub const UDP: Self = Self(17);
+    /// 41: IPv6 in IP.
+    pub const IPV6: Self = Self(41);
     /// 58
     pub const ICMPV6: Self = Self(58);
 }
@@ -92,14 +96,25 @@ impl Ipv4 {
         self.fragment.raw() & OFFSET.to_be() != 0
     }
 
+    /// Changes the time to live. A checksum that was right stays so.
+    #[inline(always)]
+    pub fn set_ttl(&mut self, ttl: u8) {
+        let word = |ttl| u16::from_le_bytes([ttl, self.protocol.0]);
+        let (old, new) = (word(self.ttl), word(ttl));
+        self.checksum
+            .set_raw(checksum::replaced(self.checksum.raw(), old, new));
+        self.ttl = ttl;
+    }
+
     /// The header of a packet of our own, without options, for a payload of
-    /// this many bytes.
+    /// this many bytes. It is never fragmented, so it needs no identification
+    /// (RFC 6864, section 4.1).
     #[inline(always)]
     #[must_use]
-    pub fn new(protocol: Protocol, source: u32, destination: u32, payload: u16) -> Self {
+    pub fn new(protocol: Protocol, source: u32, destination: u32, payload: u16, class: u8) -> Self {
         let mut header = Self {
             version_and_length: PLAIN,
-            traffic_class: 0,
+            traffic_class: class,
             total_length: Wire16::of_number(payload.wrapping_add(WORDS * 4)),
             identification: Wire16::default(),
             fragment: Wire16::of_number(DONT_FRAGMENT),
@@ -121,5 +136,46 @@ impl Ipv4 {
             .word32(destination);
         header.checksum = Wire16::of_raw(sum.checksum());
         header
+    }
+}
+
+impl Ip for Ipv4 {
+    const ETHER_TYPE: EtherType = EtherType::IPV4;
+    const INSIDE: Protocol = Protocol::IPV4;
+    const PAYLOAD_MAX: usize = u16::MAX as usize - LENGTH;
+
+    #[inline(always)]
+    fn class(&self) -> u8 {
+        self.traffic_class
+    }
+
+    #[inline(always)]
+    fn hops(&self) -> u8 {
+        self.ttl
+    }
+
+    #[inline(always)]
+    fn pass(&mut self) {
+        self.set_ttl(self.ttl.wrapping_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_router_that_is_passed_leaves_the_checksum_right() {
+        for ttl in 1..=u8::MAX {
+            for source in [0, 0x0100_007f, 0xffff_ffff, 0x1234_5678] {
+                let mut header = Ipv4::new(Protocol::TCP, source, !source, 40, 0xb8);
+                header.set_ttl(ttl);
+                header.pass();
+                let mut fresh = Ipv4::new(Protocol::TCP, source, !source, 40, 0xb8);
+                fresh.set_ttl(ttl - 1);
+                assert_eq!(header.hops(), ttl - 1);
+                assert_eq!(header.checksum, fresh.checksum, "{ttl} {source:x}");
+            }
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! IPv6 and its extension headers (RFC 8200).
 
+use super::ethernet::EtherType;
 use super::frame::{Wire, Wire16, Wire32, Wire64};
+use super::ip::Ip;
 use super::ipv4::Protocol;
 
 /// Length of the fixed header in bytes.
@@ -133,5 +135,51 @@ impl Ipv6 {
             source: Address::of_raw(source),
             destination: Address::of_raw(destination),
         }
+    }
+    /// The same with this traffic class and the low 20 bits of this flow label.
+    #[inline(always)]
+    #[must_use]
+    pub fn with(self, class: u8, label: u32) -> Self {
+        let [low, middle, high, _] = label.to_le_bytes();
+        Self {
+            version: self.version & 0xf0 | class >> 4,
+            class_and_label: [class << 4 | high & 0xf, middle, low],
+            ..self
+        }
+    }
+}
+
+impl Ip for Ipv6 {
+    const ETHER_TYPE: EtherType = EtherType::IPV6;
+    const INSIDE: Protocol = Protocol::IPV6;
+    const PAYLOAD_MAX: usize = u16::MAX as usize;
+
+    #[inline(always)]
+    fn class(&self) -> u8 {
+        self.version << 4 | self.class_and_label[0] >> 4
+    }
+
+    #[inline(always)]
+    fn hops(&self) -> u8 {
+        self.hops
+    }
+
+    #[inline(always)]
+    fn pass(&mut self) {
+        self.hops = self.hops.wrapping_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn class_and_label_stand_behind_the_version() {
+        let header = Ipv6::new(Protocol::TCP, [1, 2], [3, 4], 20).with(0xb9, 0xf_1234);
+        assert!(header.is_valid());
+        assert_eq!(header.class(), 0xb9);
+        assert_eq!(header.version, 0x6b);
+        assert_eq!(header.class_and_label, [0x9f, 0x12, 0x34]);
     }
 }

@@ -13,6 +13,7 @@ pub mod ethernet;
 )]
 pub mod frame;
 pub mod icmp;
+pub mod ip;
 pub mod ipv4;
 pub mod ipv6;
 pub mod start;

@@ -39,11 +39,29 @@ pub struct Udp {
     pub checksum: Wire16,
 }
 
+impl Udp {
+    /// The header of a tunnel's packet, for a payload of this many bytes. It has
+    /// no checksum, as tunnels may do over IPv6, too (RFC 6935, RFC 6936): what
+    /// is inside has one of its own.
+    #[inline(always)]
+    #[must_use]
+    pub fn of_tunnel(ports: Ports, payload: u16) -> Self {
+        Self {
+            ports,
+            length: Wire16::of_number(payload.wrapping_add(LENGTH)),
+            checksum: Wire16::default(),
+        }
+    }
+}
+
+/// Length of a UDP header in bytes.
+const LENGTH: u16 = 8;
+
 // SAFETY: wire words alone.
 #[allow(unsafe_code, reason = "see the trait")]
 unsafe impl Wire for Udp {}
 
-const _: () = assert!(size_of::<Tcp>() == 20 && size_of::<Udp>() == 8);
+const _: () = assert!(size_of::<Tcp>() == 20 && size_of::<Udp>() == LENGTH as usize);
 
 // SAFETY: a transparent wrapper of a wire word.
 #[allow(unsafe_code, reason = "see the trait")]
@@ -67,6 +85,22 @@ impl Ports {
     #[must_use]
     pub fn number(self) -> u32 {
         self.0.number()
+    }
+
+    /// The ports that stand in this word.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(word: Wire32) -> Self {
+        Self(word)
+    }
+
+    /// This source port, and a destination port as it stands on the wire.
+    #[inline(always)]
+    #[must_use]
+    pub fn new(source: u16, destination: u16) -> Self {
+        Self(Wire32::of_raw(
+            source.to_be() as u32 | (destination as u32) << 16,
+        ))
     }
 
     /// Those of the other direction.

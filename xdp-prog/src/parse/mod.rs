@@ -10,8 +10,9 @@ mod v6;
 
 use crate::abi::{FragmentKey, Outcome};
 use crate::packet::Frame;
-use crate::packet::frame::Wire;
+use crate::packet::frame::{Wire, Wire32};
 use crate::packet::icmp::{self, Icmp, Meaning};
+use crate::packet::ip::Ip;
 use crate::packet::ipv4::Protocol;
 use crate::packet::transport::{Ports, Tcp, Udp};
 use crate::select::{Addresses, Flow};
@@ -59,7 +60,7 @@ pub trait Family: Addresses {
     const ECHO: [u8; 2];
 
     /// Its IP header, without options.
-    type Header: Wire;
+    type Header: Ip;
 
     /// What an IP header says that stands at this offset. `None` if it is
     /// none.
@@ -171,6 +172,15 @@ impl<F: Family> Packet<F> {
         let quoted = self.addresses.quoted(frame, offset, room);
         let quoted = quoted.ok_or(Outcome::IcmpUnrelated)?;
         Ok(self.flow_of(quoted.addresses, quoted.ports, quoted.protocol))
+    }
+
+    /// A flow that all later fragments of this packet have in common. They do not
+    /// tell the real one.
+    #[inline(always)]
+    #[must_use]
+    pub fn flow_of_fragments(&self) -> Flow<F> {
+        let identification = Wire32::of_raw(self.identification);
+        self.flow_of(self.addresses, Ports::of(identification), self.fragmented)
     }
 
     #[inline(always)]

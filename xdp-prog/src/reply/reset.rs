@@ -1,7 +1,7 @@
 //! The answer to a segment whose connection is lost: a TCP reset, so that the
 //! client connects again at once instead of waiting (RFC 9293, section 3.10.7.1).
 
-use super::Reply;
+use super::{Reply, is_in_budget};
 use crate::abi::Outcome;
 use crate::abi::limits::RESETS_PER_EPOCH;
 use crate::packet::ethernet::Ethernet;
@@ -32,7 +32,7 @@ pub fn reset<F: Reply, B: Buffer, T: Tables>(
         Ok(segment) => answer(packet, segment),
         Err(outcome) => return outcome,
     };
-    if !is_in_budget(tables) {
+    if !is_in_budget(tables, &tables.budget().resets, RESETS_PER_EPOCH) {
         return Outcome::ResetLimited;
     }
     let transport = packet.start + size_of::<F::Header>();
@@ -45,27 +45,6 @@ pub fn reset<F: Reply, B: Buffer, T: Tables>(
         // Cannot come up after parsing; it is what the verifier needs to see.
         None => Outcome::BadHeader,
     }
-}
-
-/// Whether this CPU may send one more reset in this epoch.
-#[inline(always)]
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "takes bits out of the clock"
-)]
-fn is_in_budget<T: Tables>(tables: &T) -> bool {
-    let budget = tables.budget();
-    let epoch = (tables.ticks() >> tables.settings().epoch_shift.get()) as u32;
-    if budget.epoch.get() != epoch {
-        budget.epoch.set(epoch);
-        budget.resets.set(0);
-    }
-    let sent = budget.resets.get();
-    if sent >= RESETS_PER_EPOCH {
-        return false;
-    }
-    budget.resets.set(sent + 1);
-    true
 }
 
 /// The reset of this segment.

@@ -10,6 +10,7 @@ pub mod entry;
 use crate::abi::Bucket;
 use crate::abi::limits::FLOWS_PER_BUCKET;
 use crate::tables::Tables;
+use crate::verifier::forget;
 use entry::Entry;
 
 /// A SYN that comes this many epochs after the flow's last packet opens a new
@@ -24,8 +25,7 @@ pub const IDLE_EPOCHS: u8 = 64;
 /// Where one flow stands, or would stand, in the flow table.
 pub struct Track<'a> {
     bucket: &'a Bucket,
-    tag: u64,
-    preferred: usize,
+    hash: u64,
     epoch: u8,
 }
 
@@ -51,15 +51,42 @@ impl<'a> Track<'a> {
     #[must_use]
     #[allow(
         clippy::cast_possible_truncation,
-        reason = "takes bits out of the hash and of the clock"
+        reason = "takes bits out of the clock"
     )]
     pub fn of<T: Tables>(tables: &'a T, hash: u64) -> Self {
+        let epoch = tables.ticks() >> tables.settings().epoch_shift.get();
+        Self::at(tables, hash, epoch as u8)
+    }
+
+    /// The same, in this epoch.
+    #[inline(always)]
+    #[must_use]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "takes bits out of the hash"
+    )]
+    pub fn at<T: Tables>(tables: &'a T, hash: u64, epoch: u8) -> Self {
         Self {
             bucket: tables.bucket(hash as u32),
-            tag: hash >> 24,
-            preferred: (hash >> 21) as usize % FLOWS_PER_BUCKET,
-            epoch: (tables.ticks() >> tables.settings().epoch_shift.get()) as u8,
+            hash,
+            epoch,
         }
+    }
+
+    /// What tells the flow from others in its bucket.
+    #[inline(always)]
+    fn tag(&self) -> u64 {
+        self.hash >> 24
+    }
+
+    /// The place in its bucket where it stands if nobody else does.
+    #[inline(always)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "takes bits out of the hash"
+    )]
+    fn preferred(&self) -> usize {
+        (self.hash >> 21) as usize % FLOWS_PER_BUCKET
     }
 
     /// The flow's entry.
@@ -67,11 +94,12 @@ impl<'a> Track<'a> {
     #[must_use]
     pub fn find(&self) -> Option<Known> {
         // Most flows stand where they prefer to.
-        let here = |place: &usize| self.entry(*place).tag() == self.tag;
-        let place = if here(&self.preferred) {
-            self.preferred
+        let here = |place: &usize| self.entry(*place).tag() == self.tag();
+        let preferred = self.preferred();
+        let place = if here(&preferred) {
+            preferred
         } else {
-            (0..FLOWS_PER_BUCKET).find(here)?
+            forget::<FLOWS_PER_BUCKET>((0..FLOWS_PER_BUCKET).find(here)?, self.hash)
         };
         let entry = self.entry(place);
         (!entry.is_free()).then_some(Known { place, entry })
@@ -99,13 +127,20 @@ impl<'a> Track<'a> {
     /// room, or another CPU was faster: the flow then has no entry.
     #[inline(always)]
     #[must_use]
-    pub fn enter(&self, destination: u16) -> bool {
-        let mut best = self.preferred;
+    pub fn enter<T: Tables>(&self, tables: &T, destination: u16) -> bool {
+        tables.enter(self.hash, self.epoch, destination)
+    }
+
+    /// [`enter`](Self::enter), here.
+    #[inline(always)]
+    #[must_use]
+    pub fn find_room(&self, destination: u16) -> bool {
+        let mut best = self.preferred();
         let mut claim = self.claim(self.entry(best));
         for place in 0..FLOWS_PER_BUCKET {
             let other = self.claim(self.entry(place));
             if other > claim {
-                best = place;
+                best = forget::<FLOWS_PER_BUCKET>(place, self.hash);
                 claim = other;
             }
         }
@@ -121,17 +156,18 @@ impl<'a> Track<'a> {
 
     /// How much this flow may claim the place of `entry`.
     #[inline(always)]
-    fn claim(&self, entry: Entry) -> u32 {
+    fn claim(&self, entry: Entry) -> usize {
         let age = entry.age(self.epoch);
-        if entry.tag() == self.tag {
+        let claim = if entry.tag() == self.tag() {
             0x200
         } else if entry.is_free() {
             0x100
         } else if age >= IDLE_EPOCHS {
-            age as u32
+            age as usize
         } else {
             0
-        }
+        };
+        forget::<0x400>(claim, self.hash)
     }
 
     #[inline(always)]
@@ -141,7 +177,7 @@ impl<'a> Track<'a> {
 
     #[inline(always)]
     fn put(&self, place: usize, old: Entry, destination: u16) -> bool {
-        let new = Entry::new(self.tag, self.epoch, destination);
+        let new = Entry::new(self.tag(), self.epoch, destination);
         self.bucket.0[place % FLOWS_PER_BUCKET].replace(old.0, new.0)
     }
 }

@@ -58,10 +58,15 @@ fn attempt(
         }
     }
     let tables = subject.tables();
-    if let (Some(resets), budget) = (fixture.before.resets, budget) {
-        tables.budget().epoch.set(budget);
-        tables.budget().resets.set(resets);
-    }
+    tables.budget().epoch.set(budget);
+    tables
+        .budget()
+        .resets
+        .set(fixture.before.resets.unwrap_or(0));
+    tables
+        .budget()
+        .errors
+        .set(fixture.before.errors.unwrap_or(0));
     Scene::of(&fixture.steps[0])?.set(tables, &fixture.before, now)?;
 
     let mut faults = String::new();
@@ -77,14 +82,22 @@ fn attempt(
     Ok(Some(faults))
 }
 
-/// The epoch that the budget of resets counts for, which is larger than that
-/// of the flow table: found by sending a reset.
+/// The epoch that the budgets of answers count for, which is larger than that
+/// of the flow table: found by sending an answer.
 fn budget(subject: &mut impl Subject, fixture: &Fixture) -> u32 {
-    if fixture.before.resets.is_some() {
+    if fixture.before.resets.is_some() || fixture.before.errors.is_some() {
         subject.run(&mut fixture.steps[0].frame.clone());
     }
     subject.tables().budget().epoch.get()
 }
+
+/// Outcomes of packets that are answered.
+const ANSWERS: [Outcome; 4] = [
+    Outcome::EchoAnswered,
+    Outcome::ResetSent,
+    Outcome::TooBigAnswered,
+    Outcome::TtlAnswered,
+];
 
 /// One packet. Gives the faults.
 fn walk(subject: &mut impl Subject, step: &Step, now: u8) -> Result<String, String> {
@@ -111,7 +124,7 @@ fn walk(subject: &mut impl Subject, step: &Step, now: u8) -> Result<String, Stri
     if got != expected {
         let _ = write!(faults, "  tables: expected\n{expected}  got\n{got}");
     }
-    if [Outcome::EchoAnswered, Outcome::ResetSent].contains(&step.outcome)
+    if ANSWERS.contains(&step.outcome)
         && let Err(fault) = checksum::check(&step.expected)
     {
         let _ = writeln!(faults, "  the fixture's own answer: {fault}");

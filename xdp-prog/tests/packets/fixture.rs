@@ -24,6 +24,7 @@
 //! | `bucket: one idle`        | one of them just became idle                   |
 //! | `bucket: idle`            | flows idle for different times have them       |
 //! | `resets: N`               | this CPU has sent N resets in this epoch       |
+//! | `errors: N`               | this CPU has sent N ICMP errors in this epoch  |
 //!
 //! and then, of a packet:
 //!
@@ -72,6 +73,8 @@ pub struct Before {
     pub bucket: Option<Bucket>,
     /// Resets that were sent.
     pub resets: Option<u32>,
+    /// ICMP errors that were sent.
+    pub errors: Option<u32>,
 }
 
 /// A frame and what must become of it.
@@ -226,13 +229,14 @@ impl Draft {
         let value = value.trim();
         let before = &mut self.before;
         match directive {
-            "flow" | "foreign tag" | "bucket" | "resets" if !self.done.is_empty() => {
+            "flow" | "foreign tag" | "bucket" | "resets" | "errors" if !self.done.is_empty() => {
                 Err(format!("'{directive}' stands before all packets"))
             }
             "flow" => once(&mut before.flow, value::known(value)?),
             "foreign tag" => once(&mut before.foreign, value::number(value)?),
             "bucket" => once(&mut before.bucket, value::bucket(value)?),
             "resets" => once(&mut before.resets, value::number(value)?),
+            "errors" => once(&mut before.errors, value::number(value)?),
             "then" => {
                 self.done.push(std::mem::take(&mut self.step).finish()?);
                 Ok(())

@@ -19,8 +19,8 @@ use crate::packets::snapshot::Snapshot;
 use crate::packets::subject::{Host, Subject};
 use crate::packets::world::{World, forget};
 use xdp_prog::abi::state::destination as flag;
-use xdp_prog::balance::Decision;
-use xdp_prog::host::run;
+use xdp_prog::balance::{Apart, Decision};
+use xdp_prog::host::{Window, run};
 use xdp_prog::packet::{Buffer, Frame};
 use xdp_prog::tables::Tables;
 
@@ -36,9 +36,14 @@ const DESTINATION_BITS: u32 = (LAST_DESTINATION + 8).next_power_of_two().ilog2()
 /// Bytes on each side of a frame: more than a header could stick out of it.
 const MARGIN: usize = 1024;
 
+/// Room before a frame that is alone: for the outer headers of the longest tunnel,
+/// and for those of an ICMP error.
+const HEADROOM: usize = 48;
+
 /// What stands there. A byte that is written differs from one of the two, and a
 /// byte that is read is another one each time. Alone, a frame fills its memory
-/// to the last byte, so that an address sanitizer sees where it ends.
+/// to the last byte, so that an address sanitizer sees where it ends; before it is
+/// what the longest headers take.
 const OUTSIDE: [Option<u8>; 3] = [None, Some(0x00), Some(0xff)];
 
 /// Balancers that see the same packets, each with something else around them.
@@ -152,20 +157,21 @@ fn balanced(
     outside: Option<u8>,
     can_cut: bool,
 ) -> Result<(Decision, Vec<u8>), String> {
-    let margin = outside.map_or(0, |_| MARGIN);
+    let (before, behind) = outside.map_or((HEADROOM, 0), |_| (MARGIN, MARGIN));
     let fill = outside.unwrap_or(0);
-    let mut memory = vec![fill; frame.len() + 2 * margin];
-    let inside = margin..margin + frame.len();
+    let mut memory = vec![fill; before + frame.len() + behind];
+    let inside = before..before + frame.len();
     memory[inside.clone()].copy_from_slice(frame);
-    let mut window = &mut memory[inside.clone()];
+    let mut window = Window::new(&mut memory, inside.clone());
     let decision = if can_cut {
         run(&mut window, host.tables())
     } else {
         run(Uncut(&mut window), host.tables())
     };
-    let after = window.to_vec();
-    let outside = [fill; MARGIN];
-    if memory[..margin] == outside[..margin] && memory[inside.end..] == outside[..margin] {
+    let place = window.place();
+    let after = memory[place.clone()].to_vec();
+    let is_untouched = |bytes: &[u8]| bytes.iter().all(|byte| *byte == fill);
+    if is_untouched(&memory[..place.start]) && is_untouched(&memory[inside.end..]) {
         return Ok((decision, after));
     }
     Err(format!(
@@ -176,13 +182,23 @@ fn balanced(
 /// A frame that cannot be cut, as old kernels have them.
 struct Uncut<B>(B);
 
-impl<B: Buffer> Buffer for Uncut<B> {
+impl<B: Apart> Apart for Uncut<B> {}
+
+impl<B: Apart> Buffer for Uncut<B> {
     fn frame(&mut self) -> Frame<'_> {
         self.0.frame()
     }
 
     fn cut(&mut self, _: usize) -> bool {
         false
+    }
+
+    fn grow(&mut self, by: usize) -> bool {
+        self.0.grow(by)
+    }
+
+    fn shrink(&mut self, by: usize) -> bool {
+        self.0.shrink(by)
     }
 }
 

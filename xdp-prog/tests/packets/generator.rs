@@ -145,7 +145,7 @@ impl Generator {
         packet.extend([0, self.byte() % 8]);
         let fragment = self.one_of(&[0x4000, 0x4000, 0, 0, 0x8000, 0x2000, 0x00b9]);
         packet.extend(u16::to_be_bytes(fragment));
-        packet.extend([self.byte(), protocol, 0, 0]);
+        packet.extend([self.hops(), protocol, 0, 0]);
         packet.extend(&about.client);
         packet.extend(&about.vip);
         packet.extend(self.bytes(usize::from(options) * 4));
@@ -174,11 +174,19 @@ impl Generator {
         let length = self.length(payload.len());
         let mut packet = vec![0x60, 0, 0, 0];
         packet.extend(short(length));
-        packet.extend([next, self.byte()]);
+        packet.extend([next, self.hops()]);
         packet.extend(&about.client);
         packet.extend(&about.vip);
         packet.extend(payload);
         packet
+    }
+
+    /// A time to live, or a hop limit, which ends here now and then.
+    fn hops(&mut self) -> u8 {
+        match self.below(16) {
+            0 => self.one_of(&[0, 1, 2]),
+            _ => self.byte(),
+        }
     }
 
     /// A length that is wrong now and then.

@@ -54,7 +54,7 @@ pub type Prefix6 = (u16, u8);
 const RANDOM: u16 = service::TRACK_ALL | service::RANDOM;
 
 /// All services. A service's number is its place here, plus one.
-pub const SITES: [Site; 23] = [
+pub const SITES: [Site; 38] = [
     site(1, 80, TCP, Slots::Settled(&[1]), RANDOM),
     site(1, 53, UDP, Slots::Settled(&[2]), RANDOM),
     site(3, 80, TCP, Slots::Settled(&[3, 4]), RANDOM),
@@ -79,12 +79,29 @@ pub const SITES: [Site; 23] = [
     site(26, 443, TCP, Slots::Settled(&[30]), 0),
     site(27, 0, UDP, Slots::Settled(&[31]), RANDOM).vip(service::ANY_UDP),
     site(28, 80, TCP, Slots::Settled(&[32]), 0).vip(service::NO_ECHO),
+    // Behind tunnels, see `tunnel`.
+    site(64, 80, TCP, Slots::Settled(&[64]), 0),
+    site(65, 80, TCP, Slots::Settled(&[65]), 0),
+    site(66, 80, TCP, Slots::Settled(&[66]), 0),
+    site(67, 80, TCP, Slots::Settled(&[67]), 0),
+    site(68, 80, TCP, Slots::Settled(&[68]), 0),
+    site(69, 80, TCP, Slots::Settled(&[69]), 0),
+    site(70, 80, TCP, Slots::Settled(&[70]), 0),
+    site(71, 80, TCP, Slots::Settled(&[71]), service::CLIENT),
+    site(64, 53, UDP, Slots::Settled(&[72]), 0),
+    site(67, 53, UDP, Slots::Settled(&[73]), 0),
+    site(74, 80, TCP, Slots::Unsettled(74, 75), 0),
+    site(76, 80, TCP, Slots::Settled(&[76, 77]), RANDOM),
+    site(70, 53, UDP, Slots::Settled(&[78]), 0),
+    // This host is one of its own backends, and so holds the VIP.
+    site(29, 80, TCP, Slots::Settled(&[33, 34]), 0).vip(service::LOCAL),
+    site(29, 53, UDP, Slots::Unsettled(35, 36), 0).vip(service::LOCAL),
 ];
 
 const CLOSED: u16 = service::SOURCES | service::SOURCES_CLOSED;
 
 /// The highest number of a destination.
-pub const LAST_DESTINATION: u16 = 32;
+pub const LAST_DESTINATION: u16 = 78;
 
 const fn site(host: u8, port: u16, protocol: u8, slots: Slots, flags: u16) -> Site {
     Site {
@@ -192,11 +209,75 @@ pub fn destination(number: u16) -> ([u8; 6], u16, u16) {
         4 => ([0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54], port, flags),
         // Behind another interface, and behind none.
         5 => (mac, OTHER_PORT, flags),
+        // This host itself.
+        33 | 36 => (mac, destination::HERE, flags),
         6 => (mac, OTHER_PORT + 1, flags),
         // Down; down, and its clients are told; given up.
         15 => (mac, port, out),
         17 => (mac, port, out | destination::RESET),
         19 => (mac, port, 0),
+        // Behind tunnels; over other interfaces, too.
+        64 | 65 | 70 | 71 | 72 | 75 | 77 => (mac, port, flags | destination::TUNNEL),
+        66 | 67 | 73 | 78 => (mac, port, flags | GUE),
+        68 => (mac, OTHER_PORT, flags | destination::TUNNEL),
+        69 => (mac, OTHER_PORT + 1, flags | destination::TUNNEL),
         _ => plain,
+    }
+}
+
+const GUE: u16 = destination::TUNNEL | destination::GUE;
+
+/// The tunnel to a destination, if it is behind one.
+pub struct Through {
+    /// Our own address, in the form of the table.
+    pub source: [u64; 2],
+    /// The longest packet that fits inside.
+    pub mtu: u16,
+    /// GUE's port.
+    pub port: u16,
+}
+
+/// The port of GUE.
+const GUE_PORT: u16 = 6080;
+
+/// The address of a destination, in the form of the table: 198.51.100.(8 + N),
+/// or 2001:db8:1::(8 + N).
+pub fn real(number: u16) -> [u64; 2] {
+    let last = u8::try_from(8 + number).expect("a few destinations");
+    if is_over_v6(number) {
+        over_v6(last)
+    } else {
+        mapped(u32::from_le_bytes([198, 51, 100, last]))
+    }
+}
+
+/// Whether the tunnel to a destination is one of IPv6.
+fn is_over_v6(number: u16) -> bool {
+    matches!(number, 65 | 67 | 71 | 73)
+}
+
+fn over_v6(last: u8) -> [u64; 2] {
+    let high = [0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 0];
+    [u64::from_le_bytes(high), u64::from(last) << 56]
+}
+
+/// The tunnel to a destination. Destinations without one have one, too: nobody
+/// may use it.
+pub fn tunnel(number: u16) -> Through {
+    let (_, _, flags) = destination(number);
+    let outer = if is_over_v6(number) { 40 } else { 20 };
+    let udp = if flags & destination::GUE != 0 { 8 } else { 0 };
+    Through {
+        source: if is_over_v6(number) {
+            over_v6(1)
+        } else {
+            mapped(u32::from_le_bytes([198, 51, 100, 1]))
+        },
+        // The path to these is narrow.
+        mtu: match number {
+            70 | 78 => 600 - outer - udp,
+            _ => 1500 - outer - udp,
+        },
+        port: GUE_PORT,
     }
 }

@@ -37,8 +37,28 @@
 //! | 1a | 443 tcp | 30           |                                            |
 //! | 1b | any udp | 31           | remembers every flow                       |
 //! | 1c | 80 tcp  | 32           | pings are not answered                     |
+//!
+//! These are behind tunnels, whose outer addresses are 198.51.100.(8 + N) or
+//! 2001:db8:1::(8 + N), and ours with a 1 at the end. Port 0 has an MTU of 1500,
+//! and so have the ways, where nothing else is said:
+//!
+//! | H  | port    | destinations | remark                                     |
+//! |----|---------|--------------|--------------------------------------------|
+//! | 40 | 80 tcp  | 64           | IP in IPv4                                 |
+//! | 40 | 53 udp  | 72           | IP in IPv4                                 |
+//! | 41 | 80 tcp  | 65           | IP in IPv6                                 |
+//! | 42 | 80 tcp  | 66           | GUE over IPv4                              |
+//! | 43 | 80 tcp  | 67           | GUE over IPv6                              |
+//! | 43 | 53 udp  | 73           | GUE over IPv6                              |
+//! | 44 | 80 tcp  | 68           | IP in IPv4, behind port 1                  |
+//! | 45 | 80 tcp  | 69           | IP in IPv4, behind port 2                  |
+//! | 46 | 80 tcp  | 70           | IP in IPv4, and the way's MTU is 600       |
+//! | 46 | 53 udp  | 78           | GUE over IPv4, and the way's MTU is 600    |
+//! | 47 | 80 tcp  | 71           | IP in IPv6, affinity of a /24 or a /120    |
+//! | 4a | 80 tcp  | 74, 75       | not settled: 74 has no tunnel, 75 IP in IPv4 |
+//! | 4c | 80 tcp  | 76, 77       | at random: 76 has no tunnel, 77 IP in IPv4 |
 
-use super::site::{LAST_DESTINATION, SITES, SLOTS, SOURCES, Site, destination, vips};
+use super::site::{LAST_DESTINATION, SITES, SLOTS, SOURCES, Site, destination, real, tunnel, vips};
 use super::subject::Subject;
 use xdp_prog::abi::SourceKey;
 use xdp_prog::abi::key::source;
@@ -53,6 +73,9 @@ pub const PORT: u16 = 0;
 pub const OTHER_PORT: u16 = 1;
 /// Interface of ports 0 and 1: in every network namespace that of `lo`.
 pub const INTERFACE: u32 = 1;
+
+/// MTU of port 0.
+const MTU: u32 = 1500;
 
 /// MAC of port 0.
 pub const OUR_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -150,6 +173,7 @@ impl World {
             .mac
             .set(u64::from_le_bytes([m0, m1, m2, m3, m4, m5, 0, 0]));
         tables.port().interface.set(INTERFACE);
+        tables.port().mtu.set(MTU);
         self.fill_services(tables);
         fill_slots(tables);
         fill_destinations(tables);
@@ -201,11 +225,13 @@ fn fill_slots(tables: &impl Tables) {
 
 fn fill_destinations(tables: &impl Tables) {
     for number in 1..=LAST_DESTINATION {
+        let serves = |site: &Site| site.destinations().contains(&number);
+        let Some(site) = SITES.iter().position(serves) else {
+            continue;
+        };
         let (mac, port, flags) = destination(number);
         let [d0, d1, d2, d3, d4, d5] = mac;
         let [s0, s1, s2, s3, s4, s5] = OUR_MAC;
-        let serves = |site: &Site| site.destinations().contains(&number);
-        let site = SITES.iter().position(serves).expect("it serves one");
         let entry = tables.destination(number);
         entry
             .macs_low
@@ -213,11 +239,16 @@ fn fill_destinations(tables: &impl Tables) {
         entry.macs_high.set(u32::from_le_bytes([s2, s3, s4, s5]));
         entry.port.set(port);
         entry.flags.set(flags);
-        let real = [198, 51, 100, 8 + u8::try_from(number).expect("a few")];
-        let real = mapped(u32::from_le_bytes(real));
-        entry.address[0].set(real[0]);
-        entry.address[1].set(real[1]);
+        let [high, low] = real(number);
+        entry.address[0].set(high);
+        entry.address[1].set(low);
         entry.service.set(Site::number(site));
+        let through = tunnel(number);
+        let entry = tables.tunnel(number);
+        entry.source[0].set(through.source[0]);
+        entry.source[1].set(through.source[1]);
+        entry.mtu.set(through.mtu);
+        entry.port.set(through.port.to_be());
     }
 }
 
@@ -259,6 +290,7 @@ pub fn forget(tables: &impl Tables) {
     }
     tables.budget().epoch.set(0);
     tables.budget().resets.set(0);
+    tables.budget().errors.set(0);
     tables.control().retired.set(0);
 }
 

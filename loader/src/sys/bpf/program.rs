@@ -20,6 +20,8 @@ pub struct ProgramKind(pub u32);
 impl ProgramKind {
     /// Runs on a socket's packets; needs no privilege where that is allowed.
     pub const SOCKET_FILTER: Self = Self(1);
+    /// Runs where a tc filter looks at a packet.
+    pub const SCHED_CLS: Self = Self(3);
     /// Runs where a network interface receives.
     pub const XDP: Self = Self(6);
 }

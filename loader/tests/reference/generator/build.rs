@@ -6,6 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub const FRAGMENT: u8 = 44;
 
+/// Bytes in a fragment: few, or about as many as fit a tunnel.
+const SHORT_STEPS: &[usize] = &[8, 24, 24, 32, 40];
+const LONG_STEPS: &[usize] = &[552, 560, 1400, 1440, 1448, 1456, 1464, 1472];
+
 /// What a packet is about.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
@@ -60,6 +64,9 @@ impl Generator {
     }
 
     fn client(&mut self, is_v6: bool) -> IpAddr {
+        if self.below(50) == 0 {
+            return self.odd_client(is_v6);
+        }
         let last = self.one_of(&[1, 7, 16, 17, 19, 65, 100, 130, 200]);
         let v4 = match self.below(12) {
             0 => Ipv4Addr::new(198, 51, 100, last),
@@ -77,17 +84,43 @@ impl Generator {
         }
     }
 
+    /// One whom no answer would reach, or just not.
+    fn odd_client(&mut self, is_v6: bool) -> IpAddr {
+        if is_v6 {
+            let first = self.one_of(&[0, 0, 0xff02, 0xff0e, 0xfeff, 0x2001]);
+            let last = self.one_of(&[0, 1, 2]);
+            return Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, last).into();
+        }
+        let first = self.one_of(&[0, 1, 126, 127, 128, 223, 224, 239, 240, 254, 255]);
+        let last = self.one_of(&[0, 1, 255]);
+        Ipv4Addr::new(first, last, last, last).into()
+    }
+
     pub fn plain(&mut self) -> Vec<u8> {
         let about = self.about();
-        let payload = self.one_of(&[0, 0, 0, 1, 5, 33]);
+        let payload = match self.below(12) {
+            0 => self.long(),
+            _ => self.one_of(&[0, 0, 0, 1, 5, 33]),
+        };
         let segment = self.segment(&about, payload);
         let packet = self.packet(&about, about.protocol, segment, 0);
         self.framed(&about, 0, packet)
     }
 
+    /// So much that it fits a tunnel just so, or not: 1,400 to 1,600 bytes, or
+    /// about 600 where the way is narrow.
+    pub fn long(&mut self) -> usize {
+        match self.below(4) {
+            0 => 520 + self.below(80),
+            1 => self.one_of(&[1400, 1412, 1420, 1432, 1440, 1452, 1460]) + self.below(3),
+            _ => 1360 + self.below(200),
+        }
+    }
+
     pub fn with_headers(&mut self) -> Vec<u8> {
         let about = self.about();
-        let segment = self.segment(&about, 3);
+        let payload = if self.below(12) == 0 { self.long() } else { 3 };
+        let segment = self.segment(&about, payload);
         let packet = self.packet(&about, about.protocol, segment, 1);
         self.framed(&about, 0, packet)
     }
@@ -97,6 +130,10 @@ impl Generator {
         let (protocol, payload) = match self.below(6) {
             0 => self.echo(&about, 4),
             1 => self.error_message(&about),
+            2 => {
+                let payload = self.long();
+                (about.protocol, self.segment(&about, payload))
+            }
             _ => (about.protocol, self.segment(&about, 3)),
         };
         let extra = self.one_of(&[0, 0, 1]);
@@ -163,17 +200,17 @@ impl Generator {
         fragment: (u16, u16),
     ) -> Vec<u8> {
         let first = u8::try_from(0x45 + words).expect("at most ten words");
-        let mut packet = vec![first, self.one_of(&[0, 0x28])];
+        let mut packet = vec![first, self.one_of(&[0, 0x28, 0xb9, 0xff])];
         packet.extend(short(20 + words * 4 + payload.len()));
         packet.extend(fragment.0.to_be_bytes());
         packet.extend(fragment.1.to_be_bytes());
-        packet.extend([self.one_of(&[64, 63, 1, 0, 255]), protocol, 0, 0]);
+        packet.extend([self.one_of(&[64, 63, 64, 2, 3, 1, 0, 255]), protocol, 0, 0]);
         packet.extend(octets(about.client));
         packet.extend(octets(about.vip));
         packet.extend(self.bytes(words * 4));
         let checksum = match self.below(16) {
             0..=3 => [0, 0],
-            4 => [0xff, 0xff],
+            4 => self.one_of(&[[0xff, 0xff], [0xfe, 0xff], [0xff, 0x00], [0xfe, 0xfe]]),
             // What becomes zero when the TTL becomes 64.
             5 => u16::wrapping_sub(0x4000, u16::from(packet[8]) << 8).to_be_bytes(),
             6 => u16::wrapping_sub(0x3fff, u16::from(packet[8]) << 8).to_be_bytes(),
@@ -188,7 +225,7 @@ impl Generator {
     pub fn v6(&mut self, about: &About, next: u8, payload: Vec<u8>) -> Vec<u8> {
         let mut packet = vec![0x60 | self.byte() & 0x0f, self.byte(), 0, 0];
         packet.extend(short(payload.len()));
-        packet.extend([next, self.one_of(&[64, 63, 1, 255])]);
+        packet.extend([next, self.one_of(&[64, 63, 64, 2, 3, 1, 0, 255])]);
         packet.extend(octets(about.client));
         packet.extend(octets(about.vip));
         packet.extend(payload);
@@ -257,14 +294,15 @@ impl Generator {
             return frame;
         }
         let about = self.about();
-        let whole = match self.below(8) {
-            0 => self.error_message(&about).1,
-            1 => self.echo(&about, 60).1,
-            _ => self.segment(&about, 60),
+        let (whole, steps) = match self.below(10) {
+            0 => (self.error_message(&about).1, SHORT_STEPS),
+            1 => (self.echo(&about, 60).1, SHORT_STEPS),
+            2 => (self.segment(&about, 3000), LONG_STEPS),
+            _ => (self.segment(&about, 60), SHORT_STEPS),
         };
         // Few numbers, so that packets are mixed up.
         let number = u16::from(self.byte() % 32);
-        let step = self.one_of(&[8, 24, 24, 32, 40]);
+        let step = self.one_of(steps);
         let count = whole.len().div_ceil(step);
         let options = self.one_of(&[0, 0, 0, 3]);
         let mut fragments = Vec::new();

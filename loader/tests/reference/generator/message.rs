@@ -75,7 +75,11 @@ impl Generator {
 
     pub fn error(&mut self) -> Vec<u8> {
         let about = self.about();
-        let (protocol, message) = self.error_message(&about);
+        let (protocol, mut message) = self.error_message(&about);
+        if self.below(20) == 0 {
+            let more = self.long();
+            message.extend(self.bytes(more));
+        }
         let extra = self.one_of(&[0, 0, 0, 1]);
         // From a router, or from the client itself.
         let mut sender = about;

@@ -91,6 +91,18 @@ fn a_backend_that_forwards_and_has_no_vip_sends_packets_in_circles() {
     });
 }
 
+/// What `decap` attaches is what `backend check` looks for.
+#[test]
+fn a_backend_with_the_far_end_of_a_tunnel_is_found_to_be_all_right() {
+    let lab = Lab::seed();
+    let behind = lab.behind(1500);
+    let far = Product::new(&behind.backends[0].host, DSRLOAD);
+    let check = format!("backend check {VIP} --tunnel eth0");
+    far.run(&check).exits(1);
+    behind.decap(DSRLOAD, "skb", &[]);
+    far.run(&check).exits(0);
+}
+
 /// Packets out of the tunnel come in by eth0, the way to the client leads out of
 /// eth1.
 #[test]

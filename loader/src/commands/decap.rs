@@ -56,9 +56,13 @@ pub fn run(arguments: &DecapArgs, output: &mut Output<'_>) -> Result<()> {
     let done = attach::attach(&mut netlink, &link, before.as_ref(), &modes, places)?;
 
     tell(arguments, &done, before.as_ref(), vips.len(), output)?;
-    // Of a veth in drv mode: it sends nothing here.
-    if let Some(reason) = reason.filter(|_| arguments.mode == WantedMode::Auto) {
-        writeln!(output.talk, "dsrload: {}: {reason}", link.name)?;
+    // A balancer on a veth has to send as well, which is none of our business.
+    if reason.is_some() && arguments.mode == WantedMode::Auto {
+        writeln!(
+            output.talk,
+            "dsrload: {}: a veth, so in skb mode; drv takes a peer that leaves it no checksums and segments to finish (ethtool -K PEER tx off)",
+            link.name
+        )?;
     }
     Ok(())
 }

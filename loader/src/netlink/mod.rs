@@ -13,7 +13,6 @@ mod address;
 mod answer;
 mod default_route;
 mod error;
-mod filter;
 mod link;
 mod message;
 mod neighbour;

@@ -3,12 +3,13 @@
 use crate::datapath::find;
 use crate::model::backend::check::Sight;
 use crate::model::backend::sockets::{snmp, udp_servers};
-use crate::model::backend::tunnel::{self, CLAMP, DECAP};
-use crate::netlink::{Link, Netlink};
+use crate::model::backend::tunnel;
+use crate::netlink::{Hook, Link, Netlink};
 use crate::sys::bpf::{program_by_id, program_info};
 use anyhow::{Context, Result};
 use std::fs;
 use std::ops::RangeInclusive;
+use xdp_prog::abi::decap::{CLAMP, PROGRAM};
 
 /// Looks at sockets, counters, and the interface that tunnels end on.
 ///
@@ -47,7 +48,7 @@ fn ephemeral() -> RangeInclusive<u16> {
 fn tunnel(netlink: &mut Netlink, name: &str) -> Result<tunnel::Sight> {
     let link = find::link(netlink, name)?;
     let filters = netlink
-        .egress_programs(link.index)
+        .filters(link.index, Hook::Egress)
         .with_context(|| format!("list tc filters of {name}"))?;
     let mut routes = Vec::new();
     for route in netlink.default_routes().context("list routes")? {
@@ -70,8 +71,11 @@ fn tunnel(netlink: &mut Netlink, name: &str) -> Result<tunnel::Sight> {
     Ok(tunnel::Sight {
         interface: name.to_owned(),
         mtu: link.mtu,
-        decap: has_program(&link, DECAP),
-        clamp: filters.iter().any(|filter| filter.starts_with(CLAMP)),
+        decap: has_program(&link, PROGRAM),
+        clamp: filters
+            .iter()
+            .filter_map(|f| f.name.as_ref())
+            .any(|name| name.starts_with(CLAMP)),
         routes,
     })
 }

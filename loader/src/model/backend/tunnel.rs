@@ -10,12 +10,6 @@ use super::setting::RP_FILTER;
 use super::{Facts, Wanted};
 use std::net::IpAddr;
 
-/// Name of the XDP program that ends tunnels.
-pub const DECAP: &str = "dsrdecap";
-
-/// Name of the tc program that has clients send shorter segments.
-pub const CLAMP: &str = "dsrclamp";
-
 /// What most clients send at most.
 const CLIENT_MTU: u32 = 1500;
 

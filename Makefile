@@ -4,9 +4,10 @@ TARGET  = target/$(shell rustc --print host-tuple)
 BINARY  = $(TARGET)/release/dsrload
 NEED    = sh build-support/need.sh
 T       = 60
+ROUNDS  = 41
 
 .DEFAULT_GOAL = build
-.PHONY: help build demo test prove fuzz lint clean
+.PHONY: help build demo test prove bench fuzz lint clean
 
 help: ## what there is, one line each
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -27,6 +28,13 @@ test: ## lints, and all tests (root: most of them use network namespaces)
 prove: ## the long run: 5,000,000 packets, 10,000 sequences of changes (root)
 	@$(NEED) cc=gcc,libc6-dev
 	@cargo run --release --quiet --locked --example prove -- $(PACKETS) $(SEQUENCES)
+
+bench: build ## what a packet and a command cost; writes target/bench*.json and the results page (root)
+	@$(NEED) cc=gcc,libc6-dev ip=iproute2 xdp-loader=xdp-tools
+	@$(BINARY) bench --synthetic --rounds $(ROUNDS) --json >target/bench.json.part
+	@mv target/bench.json.part target/bench.json
+	@cargo run --release --quiet --locked --example control -- $(BINARY) target/bench-control.json
+	@cargo run --release --quiet --locked --example performance
 
 fuzz: ## T seconds of random packets (T=60), by cargo-fuzz and nightly Rust
 	@$(NEED) c++=g++

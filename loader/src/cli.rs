@@ -2,10 +2,12 @@
 //! becomes values or is refused with an example.
 
 mod backend;
+mod bench;
 mod decap;
 mod service;
 
 pub use backend::{CheckArgs, OnBackend, SetupArgs, UndoArgs};
+pub use bench::BenchArgs;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 pub use decap::DecapArgs;
 pub use service::ServiceArgs;
@@ -97,6 +99,13 @@ Example:
   dsrload decap eth0 --allow 192.0.2.1,192.0.2.2
   dsrload --unload eth0")]
     Decap(DecapArgs),
+    /// Measures what a packet costs on this machine: of copies of the program,
+    /// which no interface's traffic reaches.
+    #[command(after_help = "\
+Examples:
+  dsrload bench eth0
+  dsrload bench --synthetic --case v4-tcp -j")]
+    Bench(BenchArgs),
     /// On a backend: puts VIPs on lo, checks that all is well, takes it back.
     #[command(
         subcommand,

@@ -1,5 +1,5 @@
 //! What the tables of slots promise at their full size. The figures that are
-//! bounds here, and how long it takes, are printed by `examples/tables.rs`.
+//! bounds here, and how long it takes, are printed by `examples/control.rs`.
 #![allow(clippy::expect_used, reason = "a test says what it expected")]
 
 use dsrload::model::maglev::{Candidate, table};

@@ -8,11 +8,18 @@ use xdp_prog::abi::outcome::{Outcome, Verdict};
 
 /// Which modules of the loader each of its modules may name.
 const LOADER: &[(&str, &[&str])] = &[
+    (
+        "bench",
+        &[
+            "datapath", "fault", "model", "netlink", "object", "report", "sys",
+        ],
+    ),
     ("cli", &["model"]),
     (
         "commands",
         &[
-            "cli", "datapath", "fault", "model", "netlink", "object", "report", "sys", "EMBEDDED",
+            "bench", "cli", "datapath", "fault", "model", "netlink", "object", "report", "sys",
+            "EMBEDDED",
         ],
     ),
     ("datapath", &["fault", "model", "netlink", "object", "sys"]),
@@ -41,14 +48,15 @@ const XDP_PROG: &[(&str, &[&str])] = &[
     (
         "kernel",
         &[
-            "abi", "balance", "decap", "packet", "parse", "select", "tables", "track", "verifier",
+            "abi", "balance", "choose", "decap", "packet", "parse", "select", "tables", "track",
+            "verifier",
         ],
     ),
     ("packet", &["parse", "verifier"]), // `parse` in documentation alone
     ("parse", &["abi", "packet", "select"]),
     ("reply", &["abi", "packet", "parse", "select", "tables"]),
     ("select", &["abi"]),
-    ("tables", &["abi", "track"]),
+    ("tables", &["abi", "choose", "track"]),
     ("track", &["abi", "tables", "verifier"]),
     ("verifier", &[]),
     ("vip", &["abi", "packet", "select", "tables"]),

@@ -1,36 +1,36 @@
 //! The packet's way (ARCHITECTURE.md, "A packet's way").
 //!
-//! Nearly every packet is [`plain`], and for a service: it
-//! goes [straight]. Everything else steps [`aside`] and takes the whole way, in
-//! which each step gives what the next one needs or ends the way with an
-//! [`Outcome`]. Both lead to [`send`], and, where the backend is behind a
-//! [tunnel], to its wrapping up.
+//! Nearly every packet is [plain](crate::parse::plain), and for a service: it
+//! goes [straight](mod@straight). Everything else steps [`aside`] and takes the
+//! whole way, in which each step gives what the next one needs or ends the way
+//! with an [`Outcome`]. Both lead to the same destinations, and, where the backend
+//! is behind a [tunnel], to its wrapping up.
 
 mod aside;
+mod straight;
 mod tunnel;
 
+pub use straight::{Straight, straight};
 pub use tunnel::Parcel;
 
 /// What the steps do that stand [`Apart`].
 #[cfg(bpf)]
 pub mod steps {
     pub use super::aside::walk;
-    pub use super::tunnel::wrap;
+    pub use super::tunnel::{wrap, wrap_plain};
 }
 
-use crate::abi::state::{destination, service};
-use crate::abi::{Destination, Outcome, Service};
-use crate::choose::{Choice, Role, choose};
+use crate::abi::limits::OUTCOMES;
+use crate::abi::state::destination;
+use crate::abi::{Destination, Outcome};
+use crate::choose::{Choice, Risk};
 use crate::forward;
-use crate::packet::ethernet::EtherType;
-use crate::packet::ipv4::Ipv4;
-use crate::packet::start::Start;
+use crate::packet::ethernet::Ethernet;
 use crate::packet::transport::opens;
 use crate::packet::{Buffer, Frame};
-use crate::parse::plain;
-use crate::select::{Addresses, Flow, V4, V6};
+use crate::select::{V4, V6};
 use crate::tables::Tables;
-use crate::vip;
+use crate::verifier::forget;
 
 /// How a packet's way ended: one word, so that it fits a register.
 ///
@@ -125,10 +125,28 @@ impl core::fmt::Debug for Decision {
 /// counts.
 #[inline(always)]
 pub fn balance<B: Apart, T: Tables>(mut buffer: B, tables: &T) -> Decision {
-    match straight(&mut buffer.frame(), tables) {
-        Some(Sent::Off(decision)) => decision,
-        Some(Sent::Wrapped(parcel)) => buffer.wrap(tables, parcel),
-        None => aside::balance(buffer, tables),
+    let begun = straight(&mut buffer.frame(), tables);
+    finish(buffer, tables, begun)
+}
+
+/// Goes on where the straight way of a packet ended.
+#[inline(always)]
+pub fn finish<B: Apart, T: Tables>(mut buffer: B, tables: &T, begun: Straight) -> Decision {
+    match begun {
+        Straight::Sent(action, to) => Decision::forwarded(action, to.choice()),
+        Straight::Ended(outcome) => Decision::ended(outcome),
+        Straight::Wrapped(to, entropy, version) => {
+            let parcel = Parcel::new(to.choice(), opens(to.tcp_flags)).with(entropy);
+            let wrapped = if version == 4 {
+                buffer.wrap_v4(tables, parcel)
+            } else {
+                buffer.wrap_v6(tables, parcel)
+            };
+            // What cannot be sent, or needs a closer look, goes the long way.
+            wrapped.unwrap_or_else(|| buffer.wrap(tables, parcel))
+        }
+        Straight::AtRisk(risk, length) => send_at_risk(buffer, tables, &risk, length),
+        Straight::Aside => aside::balance(buffer, tables),
     }
 }
 
@@ -153,39 +171,40 @@ pub trait Apart: Buffer + Sized {
     fn wrap<T: Tables>(self, tables: &T, parcel: Parcel) -> Decision {
         tunnel::wrap(self, tables, parcel)
     }
+
+    /// The way of a plain IPv4 packet into a tunnel; `None` if it needs a closer
+    /// look.
+    #[inline(always)]
+    fn wrap_v4<T: Tables>(&mut self, tables: &T, parcel: Parcel) -> Option<Decision> {
+        tunnel::wrap_plain::<V4, Self, T>(self, tables, parcel)
+    }
+
+    /// The same for IPv6.
+    #[inline(always)]
+    fn wrap_v6<T: Tables>(&mut self, tables: &T, parcel: Parcel) -> Option<Decision> {
+        tunnel::wrap_plain::<V6, Self, T>(self, tables, parcel)
+    }
 }
 
-/// The way of a plain packet for a service; `None` for any other, of which
-/// nothing has been changed or counted yet.
+/// The way of a plain packet of this many bytes whose flow may have an entry in
+/// the flow table.
 #[inline(always)]
-fn straight<T: Tables>(frame: &mut Frame, tables: &T) -> Option<Sent> {
-    let start: &Start<Ipv4> = frame.header(0)?;
-    let ethernet = &start.ethernet;
-    if !ethernet.is_for(tables.port().mac.get()) {
-        return None;
+fn send_at_risk<B: Apart, T: Tables>(
+    mut buffer: B,
+    tables: &T,
+    risk: &Risk,
+    length: u32,
+) -> Decision {
+    let chosen = tables.choose_at_risk(risk);
+    if chosen == Err(Outcome::ResetSent) {
+        return aside::balance(buffer, tables);
     }
-    if ethernet.ether_type.is(EtherType::IPV4) {
-        let flow: Flow<V4> = plain::flow(frame, start)?;
-        return serve(frame, tables, &flow);
-    }
-    if ethernet.ether_type.is(EtherType::IPV6) {
-        let flow: Flow<V6> = plain::flow(frame, frame.header(0)?)?;
-        return serve(frame, tables, &flow);
-    }
-    None
-}
-
-/// The second half of the straight way.
-#[inline(always)]
-fn serve<A: Addresses, T: Tables>(frame: &mut Frame, tables: &T, flow: &Flow<A>) -> Option<Sent> {
-    let service = vip::service_of(tables, flow)?;
-    if service.flags.get() & service::SOURCES != 0 {
-        return None;
-    }
-    match send(frame, tables, flow, service, Role::Own) {
-        Ok(sent) => Some(sent),
-        Err(Outcome::ResetSent) => None,
-        Err(outcome) => Some(Sent::Off(ended(tables, outcome))),
+    let opens = risk.opens_connection();
+    let frame = &mut buffer.frame();
+    match chosen.and_then(|choice| send(frame, tables, choice, opens, length)) {
+        Ok(Sent::Off(decision)) => decision,
+        Ok(Sent::Wrapped(parcel)) => buffer.wrap(tables, parcel),
+        Err(outcome) => ended(tables, outcome),
     }
 }
 
@@ -197,30 +216,38 @@ enum Sent {
     Wrapped(Parcel),
 }
 
-/// Sends the packet of a flow to the flow's backend.
+/// Sends a packet of this many bytes, which opens a connection or does not, to
+/// the destination that was chosen.
 ///
 /// # Errors
 ///
-/// Those of [`choose`] and of [`forward::l2`].
+/// Those of [`forward::l2`]. [`Outcome::BadHeader`] cannot come up after
+/// parsing; it is what the verifier needs to see.
 #[inline(always)]
-fn send<A: Addresses, T: Tables>(
+fn send<T: Tables>(
     frame: &mut Frame,
     tables: &T,
-    flow: &Flow<A>,
-    service: &Service,
-    role: Role,
+    choice: Choice,
+    opens: bool,
+    length: u32,
 ) -> Result<Sent, Outcome> {
-    let choice = choose(flow, service, tables, role)?;
+    let opens = choice.is_new() && opens;
     let destination = tables.destination(choice.destination());
     if is_behind_tunnel(destination) {
-        let opens = choice.is_new() && opens(flow.tcp_flags);
         return Ok(Sent::Wrapped(Parcel::new(choice, opens)));
     }
-    let decision = deliver(frame, tables, choice, destination, flow.length as u64)?;
-    if choice.is_new() && opens(flow.tcp_flags) {
+    let ethernet = frame.header_mut(0).ok_or(Outcome::BadHeader)?;
+    let action = deliver(
+        ethernet,
+        tables,
+        choice.destination(),
+        destination,
+        length as u64,
+    )?;
+    if opens {
         tables.counter(choice.destination()).connections.add(1);
     }
-    Ok(Sent::Off(decision))
+    Ok(Sent::Off(Decision::forwarded(action, choice)))
 }
 
 /// Whether packets reach the destination inside others.
@@ -229,26 +256,29 @@ fn is_behind_tunnel(destination: &Destination) -> bool {
     destination.flags.get() & destination::TUNNEL != 0
 }
 
-/// Sends a packet of this many bytes to the destination that was chosen, and
-/// counts it.
+/// Sends a packet of this many bytes to the destination with this number, and
+/// counts it. Gives the XDP action.
 #[inline(always)]
 fn deliver<T: Tables>(
-    frame: &mut Frame,
+    ethernet: &mut Ethernet,
     tables: &T,
-    choice: Choice,
+    number: u16,
     destination: &Destination,
     length: u64,
-) -> Result<Decision, Outcome> {
-    let action = forward::l2(frame, tables, destination, length)?;
-    let counter = tables.counter(choice.destination());
+) -> Result<u32, Outcome> {
+    let action = forward::l2(ethernet, tables, destination, length)?;
+    let counter = tables.counter(number);
     counter.packets.add(1);
     counter.bytes.add(length);
-    Ok(Decision::forwarded(action, choice))
+    Ok(action)
 }
 
 /// Counts what did not end with a backend.
 #[inline(never)]
 fn ended<T: Tables>(tables: &T, outcome: Outcome) -> Decision {
-    tables.outcomes().of(outcome).add(1);
+    // The compiler knows that no outcome has a higher number; the verifier of
+    // Linux 6.1 does not always.
+    let number = forget::<OUTCOMES>(outcome as usize, 0);
+    tables.outcomes().0[number % OUTCOMES].add(1);
     Decision::ended(outcome)
 }

@@ -4,37 +4,42 @@
 
 mod tunnel;
 
-pub use tunnel::{Outside, wrap};
+pub use tunnel::{Outside, wrap, wrap_plain};
 
 use crate::abi::outcome::Verdict;
 use crate::abi::state::destination::HERE;
 use crate::abi::{Destination, Outcome};
-use crate::packet::Frame;
 use crate::packet::ethernet::Ethernet;
 use crate::tables::Tables;
 
 /// `XDP_REDIRECT`: the frame leaves through another interface.
 pub const REDIRECT: u32 = 4;
 
-/// Readdresses `frame`, with a packet of this many bytes, to `destination` and
+/// Readdresses a frame, with a packet of this many bytes, to `destination` and
 /// gives the XDP action.
 ///
 /// # Errors
 ///
-/// [`Outcome::BadHeader`] cannot come up after parsing; it is what the
-/// verifier needs to see. [`Outcome::NoWayOut`] as from [`action`].
+/// [`Outcome::NoWayOut`] as from [`action`].
 #[inline(always)]
 pub fn l2<T: Tables>(
-    frame: &mut Frame,
+    ethernet: &mut Ethernet,
     tables: &T,
     destination: &Destination,
     length: u64,
 ) -> Result<u32, Outcome> {
     let action = action(tables, destination, length)?;
     if action != Verdict::Pass as u32 {
-        readdress(frame, destination).ok_or(Outcome::BadHeader)?;
+        readdress(ethernet, destination);
     }
     Ok(action)
+}
+
+/// Writes the MACs of a frame to `destination`.
+#[inline(always)]
+fn readdress(ethernet: &mut Ethernet, destination: &Destination) {
+    ethernet.macs_low.set_raw(destination.macs_low.get());
+    ethernet.macs_high.set_raw(destination.macs_high.get());
 }
 
 /// The XDP action that sends a frame out of the destination's interface, or to
@@ -70,13 +75,4 @@ pub fn action<T: Tables>(
         return Err(Outcome::NoWayOut);
     }
     Ok(action)
-}
-
-/// Writes the MACs of a frame to `destination`.
-#[inline(always)]
-fn readdress(frame: &mut Frame, destination: &Destination) -> Option<()> {
-    let ethernet: &mut Ethernet = frame.header_mut(0)?;
-    ethernet.macs_low.set_raw(destination.macs_low.get());
-    ethernet.macs_high.set_raw(destination.macs_high.get());
-    Some(())
 }

@@ -49,9 +49,6 @@ impl Default for HostTables {
             settings: Settings {
                 magic: Word64::new(MAGIC),
                 abi: Word32::new(ABI_VERSION),
-                destination_bits: Word32::new(DESTINATIONS.ilog2()),
-                service_mask: Word32::new(SERVICE_PLACES - 1),
-                displacement_mask: Word32::new(DISPLACEMENTS - 1),
                 slot_mask: Word32::new(SLOTS_DEFAULT - 1),
                 bucket_mask: Word32::new(BUCKETS - 1),
                 epoch_shift: Word32::new(8),
@@ -124,11 +121,10 @@ impl Tables for HostTables {
         &self.ports[number as usize % self.ports.len()]
     }
     fn service(&self, copy: u32, place: u32) -> &Service {
-        &self.services
-            [((copy & 1) * SERVICE_PLACES + (place & self.settings.service_mask.get())) as usize]
+        &self.services[((copy & 1) * SERVICE_PLACES + (place & (SERVICE_PLACES - 1))) as usize]
     }
     fn displacement(&self, copy: u32, index: u32) -> &Word16 {
-        let index = index & self.settings.displacement_mask.get();
+        let index = index & (DISPLACEMENTS - 1);
         &self.displacements[((copy & 1) * DISPLACEMENTS + index) as usize]
     }
     fn slot(&self, index: u32) -> &Word32 {

@@ -1,7 +1,8 @@
 //! From a packet to a place in a table: the keyed hash of flows, and the
 //! perfect hash of services.
 
-use crate::abi::state::{mapped, service};
+use crate::abi::limits::{DISPLACEMENTS, SERVICE_PLACES};
+use crate::abi::state::{mapped, mark, service};
 use crate::abi::{Control, Service};
 
 #[cfg(not(bpf))]
@@ -10,12 +11,26 @@ pub mod index;
 /// The addresses of a packet. The packet's way is compiled once for each
 /// family, so that no branch and no unused word is left in either.
 pub trait Addresses: Copy {
+    /// What marks its services: of [`mark`].
+    const MARK: u8;
+
     /// The destination, as [`Service::address`] holds it.
     fn vip(&self) -> [u64; 2];
     /// The source, in the same form.
     fn client(&self) -> [u64; 2];
     /// NH over both.
     fn sum(&self, control: &Control) -> u64;
+    /// What of the destination tells [places](Place) of services apart.
+    fn word(&self) -> u64;
+    /// Whether `entry`, which has the mark, is of the destination.
+    fn is_vip_of(&self, entry: &Service) -> bool;
+
+    /// What a service of this port (network order) and protocol is found by.
+    #[inline(always)]
+    #[must_use]
+    fn key(port: [u8; 2], protocol: u8) -> u32 {
+        u32::from_le_bytes([port[0], port[1], protocol, Self::MARK])
+    }
 }
 
 /// IPv4 addresses, wire order.
@@ -28,6 +43,17 @@ pub struct V4 {
 }
 
 impl Addresses for V4 {
+    const MARK: u8 = mark::V4;
+
+    #[inline(always)]
+    fn is_vip_of(&self, entry: &Service) -> bool {
+        // The upper half is the address, the lower the same in all of them.
+        entry.address[1].get() >> 32 == self.destination as u64
+    }
+    #[inline(always)]
+    fn word(&self) -> u64 {
+        (self.destination as u64) << 32
+    }
     #[inline(always)]
     fn vip(&self) -> [u64; 2] {
         mapped(self.destination)
@@ -53,6 +79,18 @@ pub struct V6 {
 }
 
 impl Addresses for V6 {
+    const MARK: u8 = mark::V6;
+
+    #[inline(always)]
+    fn is_vip_of(&self, entry: &Service) -> bool {
+        let [high, low] = self.destination;
+        entry.address[1].get() == low && entry.address[0].get() == high
+    }
+    #[inline(always)]
+    fn word(&self) -> u64 {
+        let [high, low] = self.destination;
+        high.wrapping_mul(0xff51_afd7_ed55_8ccd).wrapping_add(low)
+    }
     #[inline(always)]
     fn vip(&self) -> [u64; 2] {
         self.destination
@@ -84,8 +122,6 @@ pub struct Flow<A> {
     pub protocol: u8,
     /// TCP flags; 0 for UDP.
     pub tcp_flags: u8,
-    /// TCP sequence number, wire order; 0 for UDP.
-    pub sequence: u32,
     /// Length of the IP packet in bytes.
     pub length: u32,
 }
@@ -110,31 +146,26 @@ impl<A: Addresses> Flow<A> {
     #[inline(always)]
     #[must_use]
     pub fn hash(&self, control: &Control, service: &Service) -> u64 {
-        if service.flags.get() & service::CLIENT != 0 {
-            return self.client_hash(control, service);
-        }
-        mix(self.sum(control))
+        finish(self.stirred(control, service, service.flags.get()))
     }
 
-    /// The hash that chooses a random backend for a new connection: the flow
-    /// and the client's initial sequence number, which is random for every
-    /// connection (RFC 6528). A retransmitted SYN repeats it, and so finds
-    /// the same backend even where no entry could be made, or on another
-    /// balancer.
+    /// The same, where the flags of the service are known, and before it is
+    /// [`finish`]ed: the upper half, which tells the slot, is what it will be.
     #[inline(always)]
     #[must_use]
-    pub fn roll(&self, control: &Control) -> u64 {
-        let sequence = nh(self.sequence as u64, control.keys[2].get());
-        mix(self.sum(control).wrapping_add(sequence))
+    pub fn stirred(&self, control: &Control, service: &Service, flags: u16) -> u64 {
+        if flags & service::CLIENT != 0 {
+            return self.client_hash(control, service);
+        }
+        stir(self.sum(control))
     }
 
     /// What a path through a network that spreads flows over several is chosen
     /// by. Of flows alone, whatever else they have in common.
     #[inline(always)]
     #[must_use]
-    #[allow(clippy::cast_possible_truncation, reason = "half of the hash")]
     pub fn entropy(&self, control: &Control) -> u32 {
-        mix(self.sum(control)) as u32
+        entropy(stir(self.sum(control)))
     }
 
     #[inline(always)]
@@ -149,10 +180,33 @@ impl<A: Addresses> Flow<A> {
     fn client_hash(&self, control: &Control, service: &Service) -> u64 {
         let [high, low] = self.addresses.client();
         let mask = &service.client_mask;
-        mix(nh(high & mask[0].get(), control.keys6[0].get())
-            .wrapping_add(nh(low & mask[1].get(), control.keys6[1].get()))
-            .wrapping_add(nh(service.id.get() as u64, control.keys[1].get())))
+        stir(
+            nh(high & mask[0].get(), control.keys6[0].get())
+                .wrapping_add(nh(low & mask[1].get(), control.keys6[1].get()))
+                .wrapping_add(nh(service.id.get() as u64, control.keys[1].get())),
+        )
     }
+}
+
+/// [`Flow::entropy`] by the [stirred](Flow::stirred) hash of a flow without
+/// affinity.
+#[inline(always)]
+#[must_use]
+#[allow(clippy::cast_possible_truncation, reason = "half of the hash")]
+pub const fn entropy(stirred: u64) -> u32 {
+    finish(stirred) as u32
+}
+
+/// The hash that chooses a random backend for a new connection: that of the flow
+/// and the client's initial sequence number (wire order), which is random for
+/// every connection (RFC 6528). A retransmitted SYN repeats it, and so finds the
+/// same backend even where no entry could be made, or on another balancer.
+#[inline(always)]
+#[must_use]
+pub fn roll(hash: u64, sequence: u32, control: &Control) -> u64 {
+    finish(stir(
+        hash.wrapping_add(nh(sequence as u64, control.keys[2].get())),
+    ))
 }
 
 /// One step of NH: the product of both halves, each with its half of the key.
@@ -173,10 +227,15 @@ fn split(word: u64) -> [u32; 2] {
 
 /// Spreads what NH has gathered over all bits.
 #[inline(always)]
-fn mix(mut hash: u64) -> u64 {
-    hash ^= hash >> 32;
-    hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
-    hash ^ hash >> 32
+fn stir(sum: u64) -> u64 {
+    (sum ^ sum >> 32).wrapping_mul(0xff51_afd7_ed55_8ccd)
+}
+
+/// The hash: the lower half is as good as the upper one, too.
+#[inline(always)]
+#[must_use]
+pub const fn finish(stirred: u64) -> u64 {
+    stirred ^ stirred >> 32
 }
 
 /// Where a service may stand: its displacement and, with that, its place.
@@ -189,24 +248,21 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place for this address and [key](crate::abi::state::service_key)
-    /// under the table's `seed`.
+    /// The place for an address, by [its word](Addresses::word), and a
+    /// [key](crate::abi::state::service_key) under the table's `seed`.
     ///
-    /// Nobody gains by colliding here: only configured services are in the
-    /// table, and every hit is compared exactly.
+    /// One multiplication, of which the upper bits count (Dietzfelbinger and
+    /// others, 1997): the seed is odd. Nobody gains by colliding here: only
+    /// configured services are in the table, and every hit is compared exactly.
     #[inline(always)]
     #[must_use]
-    pub fn of(address: [u64; 2], key: u32, seed: u64) -> Self {
-        let mut hash = (address[0] ^ (key as u64) << 20 ^ seed)
-            .wrapping_mul(0xff51_afd7_ed55_8ccd)
-            .wrapping_add(address[1].wrapping_mul(0xc4ce_b9fe_1a85_ec53));
-        hash ^= hash >> 32;
-        hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        hash ^= hash >> 29;
-        let [displacement, start] = split(hash);
+    pub fn of(word: u64, key: u32, seed: u64) -> Self {
+        // The key fills bits that are 0 in the word of every IPv4 address.
+        let sum = word.wrapping_add(key as u64);
+        let [_, high] = split(sum.wrapping_mul(seed));
         Self {
-            displacement,
-            start,
+            displacement: high >> (32 - DISPLACEMENTS.ilog2()),
+            start: high >> (32 - DISPLACEMENTS.ilog2() - SERVICE_PLACES.ilog2()),
         }
     }
 }
@@ -228,7 +284,7 @@ mod tests {
         control
     }
 
-    fn flow(port: u16, sequence: u32) -> Flow<V4> {
+    fn flow(port: u16) -> Flow<V4> {
         Flow {
             addresses: V4 {
                 source: u32::from_le_bytes([172, 17, 0, 5]),
@@ -237,9 +293,13 @@ mod tests {
             ports: u32::from(port.to_be()) | u32::from(80u16.to_be()) << 16,
             protocol: 6,
             tcp_flags: 2,
-            sequence: sequence.to_be(),
             length: 60,
         }
+    }
+
+    fn rolled(port: u16, sequence: u32, control: &Control) -> u64 {
+        let hash = flow(port).hash(control, &Service::default());
+        roll(hash, sequence.to_be(), control)
     }
 
     /// Chi-squared per degree of freedom of the slots (of 64) that these
@@ -264,8 +324,7 @@ mod tests {
     fn sequential_ports_are_spread_evenly() {
         for seed in 1..=20 {
             let control = control(seed);
-            let hashes =
-                (0..=u16::MAX).map(|port| flow(port, 0).hash(&control, &Service::default()));
+            let hashes = (0..=u16::MAX).map(|port| flow(port).hash(&control, &Service::default()));
             let uneven = unevenness(hashes);
             assert!(uneven < 3.0, "seed {seed}: {uneven}");
         }
@@ -276,11 +335,11 @@ mod tests {
         for seed in 1..=20 {
             let control = control(seed);
             // One port reused, with numbers that grow by the clock.
-            let reused = (0..1 << 16).map(|n| flow(40_000, n * 250).roll(&control));
+            let reused = (0..1 << 16).map(|n| rolled(40_000, n * 250, &control));
             let uneven = unevenness(reused);
             assert!(uneven < 3.0, "seed {seed}: {uneven}");
             // The next port each time, as curl in a loop.
-            let next = (0..1u16 << 15).map(|n| flow(n, u32::from(n) * 64_000).roll(&control));
+            let next = (0..1u16 << 15).map(|n| rolled(n, u32::from(n) * 64_000, &control));
             let uneven = unevenness(next);
             assert!(uneven < 3.0, "seed {seed}: {uneven}");
         }
@@ -289,20 +348,17 @@ mod tests {
     #[test]
     fn a_retransmitted_syn_rolls_the_same_again_and_another_connection_does_not() {
         let control = control(1);
-        let first = flow(40_000, 7);
-        assert_eq!(first.roll(&control), first.roll(&control));
-        assert_ne!(first.roll(&control), flow(40_000, 8).roll(&control));
-        assert_ne!(
-            first.roll(&control),
-            first.hash(&control, &Service::default())
-        );
+        let first = rolled(40_000, 7, &control);
+        assert_eq!(first, rolled(40_000, 7, &control));
+        assert_ne!(first, rolled(40_000, 8, &control));
+        assert_ne!(first, flow(40_000).hash(&control, &Service::default()));
     }
 
     #[test]
     fn another_key_gives_another_hash() {
         assert_ne!(
-            flow(1, 1).hash(&control(1), &Service::default()),
-            flow(1, 1).hash(&control(2), &Service::default())
+            flow(1).hash(&control(1), &Service::default()),
+            flow(1).hash(&control(2), &Service::default())
         );
     }
 }

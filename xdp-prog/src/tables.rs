@@ -2,9 +2,10 @@
 
 use crate::abi::word::{Word16, Word32};
 use crate::abi::{
-    Bucket, Budget, Control, Counter, Destination, FragmentKey, OutcomeRow, Port, Service,
+    Bucket, Budget, Control, Counter, Destination, FragmentKey, Outcome, OutcomeRow, Port, Service,
     Settings, SourceKey, Tunnel,
 };
+use crate::choose::{Choice, Risk, choose_at_risk};
 use crate::track::Track;
 
 /// The tables and the few things that only the kernel can do.
@@ -32,6 +33,21 @@ pub trait Tables {
     fn tunnel(&self, number: u16) -> &Tunnel;
     /// A bucket of the flow table.
     fn bucket(&self, index: u32) -> &Bucket;
+    /// The backend of a flow whose entry, if it has one, decides
+    /// ([`choose_at_risk`]). In the kernel it is a function that the verifier
+    /// looks at once, and whose registers the way of other packets need not
+    /// share.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`choose`](crate::choose::choose).
+    #[inline(always)]
+    fn choose_at_risk(&self, risk: &Risk) -> Result<Choice, Outcome>
+    where
+        Self: Sized,
+    {
+        choose_at_risk(self, risk)
+    }
     /// Enters the flow of this hash ([`Track::find_room`]). In the kernel it is
     /// a function that the verifier looks at once, since comparing all places of
     /// a bucket is much to look at.

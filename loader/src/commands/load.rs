@@ -9,7 +9,7 @@ use crate::datapath::attach::{Done, Seat, attach, mode_name};
 use crate::datapath::base::{Base, Found, holders};
 use crate::datapath::neighbours::Key;
 use crate::datapath::program::{Loaded, Maker};
-use crate::datapath::resolve::{Aim, Here, may_be_here, resolve};
+use crate::datapath::resolve::{Aim, Here, may_be_here, reached, resolve};
 use crate::datapath::tables::Capacity;
 use crate::datapath::way::{Way, local_addresses};
 use crate::datapath::write::grace;
@@ -180,26 +180,25 @@ fn wanted(
         ways,
         local: &local,
     };
-    let mut services = Vec::new();
-    let mut neighbours = BTreeSet::new();
     for service in &config.services {
         may_be_here(service, &local)?;
-        let aims: Vec<Aim> = service
-            .backends
-            .iter()
-            .map(|backend| Aim::new(service, backend))
-            .collect();
-        let found = resolve(netlink, &aims, &here)?;
-        neighbours.extend(&found.neighbours);
-        services.push(WantedService {
-            addresses: service.addresses.clone(),
-            manner: service.manner.clone(),
-            backends: found.backends(&service.backends),
-        });
     }
+    // Those of all services together: the network is waited for once.
+    let services = config.services.iter();
+    let aims: Vec<Aim> = services
+        .clone()
+        .flat_map(|service| service.backends.iter().map(|b| Aim::new(service, b)))
+        .collect();
+    let found = resolve(netlink, &aims, &here)?;
+    let mut routes = found.routes.into_iter();
+    let services = services.map(|service| WantedService {
+        addresses: service.addresses.clone(),
+        manner: service.manner.clone(),
+        backends: reached(&service.backends, &mut routes),
+    });
     let vips = config.services.iter().flat_map(|s| &s.addresses);
     let wanted = Wanted {
-        services,
+        services: services.collect(),
         local: vips
             .map(|a| a.vip)
             .filter(|vip| local.contains(vip))
@@ -207,7 +206,7 @@ fn wanted(
         is_mute: arguments.no_echo,
         slots: slots(arguments),
     };
-    Ok((wanted, neighbours))
+    Ok((wanted, found.neighbours))
 }
 
 /// The interfaces, each once, each fit to balance on.

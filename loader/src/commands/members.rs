@@ -4,7 +4,7 @@ use super::change::{Change, tell};
 use super::{Output, upkeep};
 use crate::cli::MemberArgs;
 use crate::datapath::refresh::neighbours;
-use crate::datapath::resolve::{Aim, Here, may_be_here, resolve};
+use crate::datapath::resolve::{Aim, Here, may_be_here, reached, resolve};
 use crate::datapath::way::{Way, local_addresses};
 use crate::fault;
 use crate::model::config::service_faults;
@@ -53,7 +53,7 @@ pub fn add(arguments: &MemberArgs, output: &mut Output<'_>) -> Result<()> {
     let backends = service.backends.iter();
     let aims: Vec<Aim> = backends.map(|b| Aim::new(&service, b)).collect();
     let found = resolve(&mut change.netlink, &aims, &here)?;
-    let backends = found.backends(&service.backends);
+    let backends = reached(&service.backends, &mut found.routes.into_iter());
     change.service(address)?.backends.extend(backends);
     let (_, placement) = change.apply()?;
     let none = BTreeSet::new();

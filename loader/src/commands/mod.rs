@@ -2,6 +2,7 @@
 //! talk goes to standard error.
 
 mod backend;
+mod bench;
 mod change;
 mod decap;
 mod load;
@@ -50,6 +51,7 @@ pub fn run(cli: &Cli, output: &mut Output<'_>) -> Result<()> {
         Some(Command::Refresh(arguments)) => refresh::run(arguments, output),
         Some(Command::TracePipe(arguments)) => trace_pipe::run(arguments, output),
         Some(Command::Decap(arguments)) => decap::run(arguments, output),
+        Some(Command::Bench(arguments)) => bench::run(arguments, output),
         Some(Command::Backend(verb)) => backend::run(verb, output),
         None if cli.load.unload => unload::run(&cli.load, output),
         None => load::run(&cli.load, output),

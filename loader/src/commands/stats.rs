@@ -3,7 +3,7 @@
 use super::privilege::{self, require};
 use super::{Output, decap, mention_others};
 use crate::cli::ReportArgs;
-use crate::datapath::read::Count;
+use crate::datapath::read::{Count, by_service};
 use crate::datapath::{Balancer, find};
 use crate::netlink::Netlink;
 use crate::report::stats::{BackendStats, BalancerStats, OutcomeStats, ServiceStats, Stats};
@@ -34,10 +34,11 @@ pub fn run(arguments: &ReportArgs, output: &mut Output<'_>) -> Result<()> {
 fn balancer(balancer: &Balancer) -> Result<BalancerStats> {
     let tables = &balancer.tables;
     let destinations = tables.placed_destinations();
+    let by_service = by_service(&destinations);
     let services = tables.placed_services()?.into_iter().map(|service| {
         let mut total = Count::default();
         let mut backends = Vec::new();
-        for destination in destinations.iter().filter(|d| d.service == service.id) {
+        for destination in by_service.get(&service.id).into_iter().flatten() {
             let count = tables.count(destination.number);
             total += count;
             backends.push(BackendStats {

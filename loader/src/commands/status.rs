@@ -4,6 +4,7 @@ use super::privilege::{self, require};
 use super::{Output, decap, mention_others, state};
 use crate::cli::ReportArgs;
 use crate::datapath::attach::mode_name;
+use crate::datapath::read::by_service;
 use crate::datapath::{Attached, Balancer, Tables, find, pins};
 use crate::model::{Affinity, Mac, Manner, OnDead, Policy, Prefix, Tracking};
 use crate::netlink::Netlink;
@@ -48,11 +49,9 @@ fn balancer(balancer: &Balancer) -> Result<BalancerStatus> {
             .find(|a| a.port == u32::from(port))
             .map(|a| a.link.name.clone())
     };
+    let by_service = by_service(&loaded.destinations);
     let services = loaded.services.iter().map(|service| {
-        let of_service = loaded
-            .destinations
-            .iter()
-            .filter(|d| d.service == service.id);
+        let of_service = by_service.get(&service.id).into_iter().flatten();
         let words = loaded.words.get(&service.id);
         let unsettled = words.map_or(0, |words| {
             words

@@ -1,7 +1,7 @@
 //! What a load starts from: the programs that are to be replaced, and the
 //! tables that go on.
 
-use super::find::{self, Attached, Foreign, Holder};
+use super::find::{self, Attached, Balancer, Foreign, Holder};
 use super::tables::{Capacity, Tables};
 use crate::fault;
 use crate::netlink::{Link, Netlink};
@@ -70,25 +70,32 @@ impl Base {
             Found::Readable(attached) => Some(attached),
             Found::Unreadable(_) => None,
         }) {
-            let tables = attached.tables(true)?;
+            let name = &attached.link.name;
             if let Some(base) = &base {
-                if base.tables.id()? != tables.id()? {
+                if base
+                    .others
+                    .iter()
+                    .all(|a| a.link.index != attached.link.index)
+                {
                     return Err(fault!(
                         Failed,
                         "{} and {} are loaded with tables of their own: unload one of them first",
                         base.others
                             .first()
                             .map_or("another", |a| a.link.name.as_str()),
-                        attached.link.name
+                        name
                     ));
                 }
                 continue;
             }
-            let (balancers, _) = find::balancers(netlink, Some(&attached.link.name), true)?;
+            let (mut balancers, _) = find::balancers(netlink, Some(name), true)?;
+            let Balancer { attached, tables } = balancers.pop().with_context(|| {
+                format!("the XDP program of {name} has just been replaced; try again")
+            })?;
             base = Some(Self {
                 tables,
                 is_new: false,
-                others: balancers.into_iter().flat_map(|b| b.attached).collect(),
+                others: attached,
             });
         }
         match base {

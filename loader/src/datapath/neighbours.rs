@@ -2,7 +2,7 @@
 //! having them kept current.
 
 use crate::model::Mac;
-use crate::netlink::{NeighbourState, Netlink, NetlinkError};
+use crate::netlink::{Neighbour, NeighbourState, Netlink, NetlinkError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::thread;
@@ -14,6 +14,10 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between two looks at the neighbour table.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// From so many on, the whole table is read: two system calls for each of
+/// thousands take longer.
+const MANY: usize = 32;
 
 /// A neighbour: interface index and address.
 pub type Key = (u32, IpAddr);
@@ -53,11 +57,12 @@ pub fn resolve(
     patience: Duration,
     ask: Ask,
 ) -> BTreeMap<Key, Look> {
+    let table = Table::read(netlink, wanted);
     // All are asked for before the first is waited for.
     let mut found: BTreeMap<Key, Look> = wanted
         .iter()
         .map(|&key| {
-            let mut known = look(netlink, key);
+            let mut known = judge(table.get(netlink, key));
             if matches!(known, Look::Failed | Look::Pending) {
                 known = asked(netlink, key, ask);
             }
@@ -67,7 +72,7 @@ pub fn resolve(
     let start = Instant::now();
     for (&key, known) in &mut found {
         while matches!(known, Look::Pending) {
-            *known = look(netlink, key);
+            *known = judge(netlink.neighbour(key.0, key.1));
             // While our own IPv6 address is tentative the kernel asks nobody, and
             // says that all failed.
             let is_early = matches!(known, Look::Failed) && key.1.is_ipv6();
@@ -92,9 +97,43 @@ fn asked(netlink: &mut Netlink, (index, address): Key, ask: Ask) -> Look {
     }
 }
 
-/// What the neighbour table says.
-fn look(netlink: &mut Netlink, (index, address): Key) -> Look {
-    let neighbour = match netlink.neighbour(index, address) {
+/// The kernel's neighbour table, as far as it is worth reading.
+struct Table(Option<BTreeMap<Key, Neighbour>>);
+
+impl Table {
+    /// Reads it, if these are many.
+    fn read(netlink: &mut Netlink, wanted: &BTreeSet<Key>) -> Self {
+        if wanted.len() < MANY {
+            return Self(None);
+        }
+        let interfaces: BTreeSet<u32> = wanted.iter().map(|&(index, _)| index).collect();
+        let mut table = BTreeMap::new();
+        for index in interfaces {
+            // What cannot be listed is asked for one by one, with its own error.
+            let Ok(found) = netlink.neighbours(index) else {
+                return Self(None);
+            };
+            table.extend(
+                found
+                    .into_iter()
+                    .map(|found| ((index, found.address), found)),
+            );
+        }
+        Self(Some(table))
+    }
+
+    /// What it says of one.
+    fn get(&self, netlink: &mut Netlink, key: Key) -> crate::netlink::Result<Option<Neighbour>> {
+        match &self.0 {
+            Some(table) => Ok(table.get(&key).copied()),
+            None => netlink.neighbour(key.0, key.1),
+        }
+    }
+}
+
+/// What the neighbour table says of one.
+fn judge(neighbour: crate::netlink::Result<Option<Neighbour>>) -> Look {
+    let neighbour = match neighbour {
         Ok(neighbour) => neighbour,
         Err(error) => return Look::Refused(error),
     };
@@ -116,8 +155,9 @@ fn look(netlink: &mut Netlink, (index, address): Key) -> Look {
 ///
 /// What the kernel says.
 pub fn keep(netlink: &mut Netlink, neighbours: &BTreeSet<Key>) -> crate::netlink::Result<()> {
+    let table = Table::read(netlink, neighbours);
     for &(index, address) in neighbours {
-        let found = netlink.neighbour(index, address)?;
+        let found = table.get(netlink, (index, address))?;
         let needs_no_care = found.is_some_and(|found| {
             let is_set = [NeighbourState::Permanent, NeighbourState::NoArp].contains(&found.state);
             is_set || found.is_managed
@@ -136,8 +176,9 @@ pub fn keep(netlink: &mut Netlink, neighbours: &BTreeSet<Key>) -> crate::netlink
 ///
 /// What the kernel says.
 pub fn release(netlink: &mut Netlink, neighbours: &BTreeSet<Key>) -> crate::netlink::Result<()> {
+    let table = Table::read(netlink, neighbours);
     for &(index, address) in neighbours {
-        let found = netlink.neighbour(index, address)?;
+        let found = table.get(netlink, (index, address))?;
         if found.is_some_and(|found| found.is_managed) {
             netlink.solicit(index, address)?;
         }

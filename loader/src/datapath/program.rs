@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use xdp_prog::abi::settings::feature;
 use xdp_prog::abi::word::{Word32, Word64};
-use xdp_prog::abi::{ABI_VERSION, MAGIC, PROGRAM, Settings, decap, section};
+use xdp_prog::abi::{ABI_VERSION, MAGIC, PROGRAM, Port, Settings, decap, section};
 
 /// Room for the verifier's log. It is written in a second try only.
 pub(super) const LOG: usize = 16 << 20;
@@ -60,7 +60,8 @@ impl<'a> Maker<'a> {
         Ok(Self {
             spec,
             tables,
-            // Types are for people who look at the program; it works without.
+            // Without types there are no global functions, and the verifier has
+            // too much to look at: what it says then tells more than this.
             btf: spec.btf().and_then(|btf| btf_load(btf, None).ok()),
             epoch_shift: (ticks * EPOCH_SECONDS).next_power_of_two().ilog2(),
         })
@@ -76,7 +77,7 @@ impl<'a> Maker<'a> {
         let mut last = None;
         for &(flags, features) in VARIANTS {
             let settings = self.settings(port, features)?;
-            match self.load(&settings, flags, None) {
+            match self.load(port, &settings, flags, None) {
                 Ok(program) => return Ok(Loaded { program, settings }),
                 Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
                     return Err(fault!(
@@ -88,11 +89,12 @@ impl<'a> Maker<'a> {
             }
         }
         let (settings, flags) = last.context("there is no program to load")?;
-        Err(self.explain(&settings, flags))
+        Err(self.explain(port, &settings, flags))
     }
 
     fn load(
         &self,
+        port: u32,
         settings: &MapFd,
         flags: u32,
         log: Option<&mut [u8]>,
@@ -104,9 +106,13 @@ impl<'a> Maker<'a> {
         for (name, map) in &constants {
             descriptors.insert(name.clone(), map.as_fd().as_raw_fd());
         }
+        let ports = descriptors.get(section::PORTS).copied();
+        descriptors.extend(ports.map(|ports| (section::OWN_PORT.to_owned(), ports)));
+        let own = i32::try_from(port as usize * size_of::<Port>()).unwrap_or(i32::MAX);
+        let offsets = [(section::OWN_PORT.to_owned(), own)].into();
         let linked = self
             .spec
-            .link(PROGRAM, &descriptors)
+            .link_within(PROGRAM, &descriptors, &offsets)
             .map_err(|e| invalid(e.to_string()))?;
         let btf = self.btf.as_ref().map(|fd| ProgramBtf {
             fd,
@@ -140,12 +146,10 @@ impl<'a> Maker<'a> {
             features: Word32::new(features),
             port: Word32::new(port),
             cpu_mask: mask(self.tables.outcomes.entries().len()),
-            destination_bits: Word32::new(self.tables.destinations.entries().len().ilog2()),
-            service_mask: mask(self.tables.services.entries().len() / 2),
-            displacement_mask: mask(self.tables.displacements.entries().len() / 2),
             slot_mask: mask(self.tables.slots.entries().len()),
             bucket_mask: mask(self.tables.flows.entries().len()),
             epoch_shift: Word32::new(self.epoch_shift),
+            ..Settings::default()
         };
         frozen(table, &settings.to_bytes())
     }
@@ -164,9 +168,9 @@ impl<'a> Maker<'a> {
     }
 
     /// Loads once more, to tell what the verifier found.
-    fn explain(&self, settings: &MapFd, flags: u32) -> anyhow::Error {
+    fn explain(&self, port: u32, settings: &MapFd, flags: u32) -> anyhow::Error {
         let mut log = vec![0; LOG];
-        let error = match self.load(settings, flags, Some(&mut log)) {
+        let error = match self.load(port, settings, flags, Some(&mut log)) {
             Ok(_) => return fault!(Refused, "the kernel refused the program, then took it"),
             Err(error) => error,
         };

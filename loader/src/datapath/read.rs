@@ -12,7 +12,7 @@ use crate::sys::machine::uptime_seconds;
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use xdp_prog::abi::state::{destination, service};
+use xdp_prog::abi::state::{destination, index, service};
 use xdp_prog::abi::{Destination, Outcome, Service, Tunnel};
 use xdp_prog::track::entry::Entry;
 
@@ -73,7 +73,7 @@ impl Tables {
     pub(super) fn entries(&self) -> &[Service] {
         let all = self.services.entries();
         let half = all.len() / 2;
-        let copy = self.control().active.get() as usize & 1;
+        let copy = index::copy(self.control().index.get()) as usize;
         &all[copy * half..(copy + 1) * half]
     }
 
@@ -202,6 +202,7 @@ impl Tables {
                 .map(Entry::destination)
                 .collect(),
             slots: u32::try_from(slots.len()).unwrap_or(u32::MAX),
+            copy: index::copy(self.control().index.get()),
             words,
             now: uptime_seconds().context("ask for the time")?,
         })
@@ -214,8 +215,9 @@ impl Tables {
     /// As [`placed_services`](Self::placed_services).
     pub fn wanted(&self) -> Result<Wanted> {
         let destinations = self.placed_destinations();
+        let by_service = by_service(&destinations);
         let services = self.placed_services()?.into_iter().map(|service| {
-            let of_service = destinations.iter().filter(|d| d.service == service.id);
+            let of_service = by_service.get(&service.id).into_iter().flatten();
             WantedService {
                 backends: of_service
                     .map(|d| WantedBackend {
@@ -291,6 +293,19 @@ impl Tables {
         let used = words().filter(|word| !Entry(word.get()).is_free()).count();
         (used, words().count())
     }
+}
+
+/// The destinations of each service, in their order.
+#[must_use]
+pub fn by_service(destinations: &[PlacedDestination]) -> BTreeMap<u16, Vec<&PlacedDestination>> {
+    let mut services: BTreeMap<u16, Vec<&PlacedDestination>> = BTreeMap::new();
+    for destination in destinations {
+        services
+            .entry(destination.service)
+            .or_default()
+            .push(destination);
+    }
+    services
 }
 
 /// How a service treats its flows, but for the lists of sources.

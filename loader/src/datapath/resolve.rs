@@ -86,26 +86,26 @@ impl Hop<'_> {
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Resolved {
-    /// The way to each backend.
+    /// The way to each backend, in their order.
     pub routes: Vec<Route>,
     /// The neighbours whose MACs were asked for.
     pub neighbours: BTreeSet<Key>,
 }
 
-impl Resolved {
-    /// The backends that were looked for, in their order, with their ways.
-    #[must_use]
-    pub fn backends(&self, backends: &[Backend]) -> Vec<WantedBackend> {
-        backends
-            .iter()
-            .zip(&self.routes)
-            .map(|(backend, &route)| WantedBackend {
-                route,
-                weight: backend.weight,
-                state: backend.state,
-            })
-            .collect()
-    }
+/// These backends with their ways, of which each takes the next one.
+pub fn reached(
+    backends: &[Backend],
+    routes: &mut impl Iterator<Item = Route>,
+) -> Vec<WantedBackend> {
+    backends
+        .iter()
+        .zip(routes)
+        .map(|(backend, route)| WantedBackend {
+            route,
+            weight: backend.weight,
+            state: backend.state,
+        })
+        .collect()
 }
 
 /// Finds the way to each backend, asking the kernel for routes, and for MACs

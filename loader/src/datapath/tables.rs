@@ -257,7 +257,7 @@ fn value_size(table: &TableSpec, cpus: u32, capacity: Capacity) -> u32 {
 
 /// Makes one map. Without types: the kernel would compare the declared size
 /// with the real one.
-pub(super) fn create(table: &TableSpec, value_size: u32) -> Result<MapFd> {
+pub(crate) fn create(table: &TableSpec, value_size: u32) -> Result<MapFd> {
     let kind = MapKind(table.kind);
     let name = map_name(&table.name);
     let mappable = if kind == MapKind::ARRAY {

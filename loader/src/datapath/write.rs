@@ -18,14 +18,14 @@ use anyhow::Result;
 use std::collections::BTreeSet;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
-use xdp_prog::abi::state::{destination, service};
+use xdp_prog::abi::state::{destination, index, service, vip_bit};
 use xdp_prog::abi::{Destination, Service, Tunnel};
 use xdp_prog::track::entry::{self, FREE};
 
 impl Tables {
     /// The copy of the service table that is not in force.
     fn spare(&self) -> usize {
-        1 - (self.control().active.get() as usize & 1)
+        1 - index::copy(self.control().index.get()) as usize
     }
 
     /// Writes everything that is not in force yet. After a [`grace`] period: what
@@ -57,7 +57,6 @@ impl Tables {
 
     fn prepare_services(&self, placement: &Placement) {
         let copy = self.spare();
-        self.control().seeds[copy].set(placement.index.seed);
         let displacements = self.displacements.entries();
         let half = displacements.len() / 2;
         for (to, &from) in displacements[copy * half..]
@@ -95,11 +94,14 @@ impl Tables {
         // All that was written before must be seen by whoever sees the switch.
         // Readers depend on it by address: they compute every index from it.
         fence(Ordering::SeqCst);
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "the number of a copy is 0 or 1"
-        )]
-        self.control().active.set(self.spare() as u32);
+        let vips = vip_bits(placement);
+        // Those of both tables until the new one is in force.
+        let control = self.control();
+        control.vips.set(control.vips.get() | vips);
+        fence(Ordering::SeqCst);
+        control.index.set(placement.index.seed);
+        fence(Ordering::SeqCst);
+        control.vips.set(vips);
         fence(Ordering::SeqCst);
         // One that goes is out after its slots have other owners.
         self.each_destination(placement, |entry, wanted| {
@@ -214,6 +216,12 @@ fn write_destination(entry: &Destination, tunnel: &Tunnel, wanted: &PlacedDestin
     write_link(entry, &wanted.route);
     fence(Ordering::SeqCst);
     entry.flags.set(wanted.flags);
+}
+
+/// The bits of all VIPs ([`Control::vips`](xdp_prog::abi::Control::vips)).
+fn vip_bits(placement: &Placement) -> u64 {
+    let bits = placement.entries.iter();
+    bits.fold(0, |bits, entry| bits | 1 << vip_bit(entry.key.address))
 }
 
 fn write_service(to: &Service, entry: &Entry) {

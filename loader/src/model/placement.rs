@@ -30,6 +30,8 @@ pub struct Loaded {
     pub named: BTreeSet<u16>,
     /// Number of all slots.
     pub slots: u32,
+    /// The copy of the service table that is in force: 0 or 1.
+    pub copy: u32,
     /// What the slots of the services hold, by service.
     pub words: BTreeMap<u16, Vec<u32>>,
     /// Seconds since the machine started.
@@ -246,7 +248,8 @@ pub fn place(loaded: &Loaded, wanted: &Wanted) -> Result<Placement, String> {
     }
     let entries = entries(&placing.services, wanted);
     let keys: Vec<Key> = entries.iter().map(|e| e.key).collect();
-    let index = index::build(&keys).ok_or("the services do not fit the service table")?;
+    let index = index::build(&keys, 1 - loaded.copy.min(1))
+        .ok_or("the services do not fit the service table")?;
     let kept: BTreeSet<u16> = placing.destinations.iter().map(|d| d.number).collect();
     Ok(Placement {
         retired: loaded
@@ -281,7 +284,11 @@ fn entries(services: &[PlacedService], wanted: &Wanted) -> Vec<Entry> {
             entries.push(Entry {
                 key: Key {
                     address: address_words(address.vip),
-                    key: service_key(address.port.to_be_bytes(), address.protocol.number()),
+                    key: service_key(
+                        address_words(address.vip),
+                        address.port.to_be_bytes(),
+                        address.protocol.number(),
+                    ),
                 },
                 service: Some(service.clone()),
                 vip_flags: 0,
@@ -299,7 +306,7 @@ fn entries(services: &[PlacedService], wanted: &Wanted) -> Vec<Entry> {
         Entry {
             key: Key {
                 address: address_words(vip),
-                key: service_key([0, 0], 0),
+                key: service_key(address_words(vip), [0, 0], 0),
             },
             service: None,
             vip_flags: flags,

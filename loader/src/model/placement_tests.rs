@@ -68,6 +68,7 @@ pub(super) fn after(before: &Loaded, placement: &Placement, named: &[u16]) -> Lo
         destinations: placement.destinations.clone(),
         named: named.iter().copied().collect(),
         slots: before.slots,
+        copy: 1 - before.copy,
         now: before.now + 1,
     }
 }
@@ -319,8 +320,8 @@ fn addresses_survive_the_tables() {
             ..address(8080)
         };
         let words = address_words(address.vip);
-        let key = service_key(address.port.to_be_bytes(), address.protocol.number());
+        let key = service_key(words, address.port.to_be_bytes(), address.protocol.number());
         assert_eq!(service_address(words, key), Some(address));
-        assert_eq!(service_address(words, service_key([0, 0], 0)), None);
+        assert_eq!(service_address(words, service_key(words, [0, 0], 0)), None);
     }
 }

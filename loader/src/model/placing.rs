@@ -5,7 +5,7 @@ use super::placement::{
     Loaded, PlacedDestination, PlacedService, Wanted, WantedService, fate, flags,
 };
 use super::prefix::Prefix;
-use super::service::{Manner, Tracking};
+use super::service::{Manner, ServiceAddress, Tracking};
 use super::slots::{self, Fate, Member, State, owners};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -16,12 +16,20 @@ use xdp_prog::abi::state::slot;
 /// The work in progress.
 pub struct Placing<'a> {
     loaded: &'a Loaded,
+    /// The services that are loaded, by each of their addresses: which one.
+    before: BTreeMap<ServiceAddress, usize>,
+    /// The destinations that are loaded, by service and own address.
+    backends: BTreeMap<(u16, IpAddr), &'a PlacedDestination>,
+    /// Loaded services that go on.
+    continued: BTreeSet<u16>,
     /// Slots that a new service is given.
     share: u32,
     ids: BTreeSet<u16>,
-    lists: BTreeSet<u16>,
-    numbers: BTreeSet<u16>,
+    lists: Numbers,
+    numbers: Numbers,
     taken: BTreeMap<u32, u32>,
+    /// The last gap that was found: how long it had to be, and where it ends now.
+    last_gap: (u32, u32),
     /// Services, as far as they are placed.
     pub services: Vec<PlacedService>,
     /// Their destinations.
@@ -47,20 +55,33 @@ impl<'a> Placing<'a> {
             );
         Self {
             loaded,
-            share: 1 << share.ilog2(),
-            ids: loaded.services.iter().map(|s| s.id).collect(),
-            lists: loaded.services.iter().map(|s| s.sources).collect(),
-            numbers: loaded
+            before: (0..)
+                .zip(&loaded.services)
+                .flat_map(|(index, s)| s.addresses.iter().map(move |&a| (a, index)))
+                .collect(),
+            backends: loaded
                 .destinations
                 .iter()
-                .map(|d| d.number)
-                .chain(loaded.named.iter().copied())
+                .map(|d| ((d.service, d.route.address), d))
                 .collect(),
+            continued: BTreeSet::new(),
+            share: 1 << share.ilog2(),
+            ids: loaded.services.iter().map(|s| s.id).collect(),
+            lists: Numbers::new(loaded.services.iter().map(|s| s.sources), u16::MAX),
+            numbers: Numbers::new(
+                loaded
+                    .destinations
+                    .iter()
+                    .map(|d| d.number)
+                    .chain(loaded.named.iter().copied()),
+                u16::try_from(limits::DESTINATIONS - 1).unwrap_or(u16::MAX),
+            ),
             taken: loaded
                 .services
                 .iter()
                 .map(|s| (s.slots.start, s.slots.end))
                 .collect(),
+            last_gap: (0, 0),
             services: Vec::new(),
             destinations: Vec::new(),
             slots: Vec::new(),
@@ -75,18 +96,19 @@ impl<'a> Placing<'a> {
     ///
     /// There is no room.
     pub fn place(&mut self, wanted: &WantedService) -> Result<(), String> {
-        // A service goes on if it has kept an address, and nobody before it in
-        // the config has taken it.
-        let before = self.loaded.services.iter().find(|s| {
-            s.addresses.iter().any(|a| wanted.addresses.contains(a))
-                && self.services.iter().all(|placed| placed.id != s.id)
-        });
+        let before = self.former(wanted);
         let id = match before {
-            Some(before) => before.id,
+            Some(before) => {
+                self.continued.insert(before.id);
+                before.id
+            }
             None => {
                 let first = number(wanted.addresses.iter().min());
-                let numbers = (first..=u16::MAX).chain(1..first);
-                free(&mut self.ids, numbers).ok_or("too many services")?
+                let mut numbers = (first..=u16::MAX).chain(1..first);
+                let id = numbers.find(|n| !self.ids.contains(n));
+                let id = id.ok_or("too many services")?;
+                self.ids.insert(id);
+                id
             }
         };
         if let Some(before) = before {
@@ -104,6 +126,16 @@ impl<'a> Placing<'a> {
             changed,
         });
         Ok(())
+    }
+
+    /// A service goes on if it has kept an address, and nobody before it in the
+    /// config has taken it.
+    fn former(&self, wanted: &WantedService) -> Option<&'a PlacedService> {
+        let kept = wanted.addresses.iter().filter_map(|a| self.before.get(a));
+        let services = kept.filter_map(|&index| Some((index, self.loaded.services.get(index)?)));
+        let free = services.filter(|(_, service)| !self.continued.contains(&service.id));
+        free.min_by_key(|&(index, _)| index)
+            .map(|(_, service)| service)
     }
 
     /// What a change of its manner means for the flows of a service.
@@ -137,27 +169,21 @@ impl<'a> Placing<'a> {
         }
         match before.filter(|before| prefixes(&before.manner) == list) {
             Some(before) => Ok(before.sources),
-            None => free(&mut self.lists, 1..=u16::MAX)
+            None => self
+                .lists
+                .take()
                 .ok_or_else(|| "too many lists of clients".to_owned()),
         }
     }
 
     /// Numbers the backends of a service.
     fn members(&mut self, wanted: &WantedService, id: u16) -> Result<Vec<Member>, String> {
-        let old: BTreeMap<IpAddr, &PlacedDestination> = self
-            .loaded
-            .destinations
-            .iter()
-            .filter(|d| d.service == id)
-            .map(|d| (d.route.address, d))
-            .collect();
-        let last = u16::try_from(limits::DESTINATIONS - 1).unwrap_or(u16::MAX);
         let mut members = Vec::new();
         for backend in &wanted.backends {
-            let before = old.get(&backend.route.address);
+            let before = self.backends.get(&(id, backend.route.address)).copied();
             let number = match before {
                 Some(before) => before.number,
-                None => free(&mut self.numbers, 1..=last).ok_or_else(|| {
+                None => self.numbers.take().ok_or_else(|| {
                     format!(
                         "no number is free for backend {}: old connections still name all",
                         backend.route.address
@@ -257,21 +283,47 @@ impl<'a> Placing<'a> {
     }
 
     /// The first gap of `count` slots.
-    fn gap(&self, count: u32) -> Option<u32> {
-        let mut start = 0;
-        for (&first, &end) in &self.taken {
+    fn gap(&mut self, count: u32) -> Option<u32> {
+        // Nothing is given back, so what was too short a gap still is.
+        let (least, end) = self.last_gap;
+        let mut start = if count >= least { end } else { 0 };
+        for (&first, &end) in self.taken.range(start..) {
             if first.saturating_sub(start) >= count {
                 break;
             }
             start = start.max(end);
         }
-        (start + count <= self.loaded.slots).then_some(start)
+        let fits = start + count <= self.loaded.slots;
+        if fits {
+            self.last_gap = (count, start + count);
+        }
+        fits.then_some(start)
     }
 }
 
-/// Takes the first of these numbers that is not taken.
-fn free(taken: &mut BTreeSet<u16>, mut numbers: impl Iterator<Item = u16>) -> Option<u16> {
-    let number = numbers.find(|n| !taken.contains(n))?;
-    taken.insert(number);
-    Some(number)
+/// Numbers from 1 on, each of which is given out once.
+struct Numbers {
+    taken: BTreeSet<u16>,
+    /// All before this one are taken.
+    next: u16,
+    last: u16,
+}
+
+impl Numbers {
+    fn new(taken: impl Iterator<Item = u16>, last: u16) -> Self {
+        Self {
+            taken: taken.collect(),
+            next: 1,
+            last,
+        }
+    }
+
+    /// The first one that is not taken.
+    fn take(&mut self) -> Option<u16> {
+        let mut numbers = self.next..=self.last;
+        let number = numbers.find(|n| !self.taken.contains(n))?;
+        self.taken.insert(number);
+        self.next = number;
+        Some(number)
+    }
 }

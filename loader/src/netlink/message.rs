@@ -98,10 +98,20 @@ impl Request {
 pub(super) struct AttributeList(Vec<u8>);
 
 impl AttributeList {
+    /// A list with a fixed part before it, of a size that is a multiple of four.
+    pub fn behind(fixed: &[u8]) -> Self {
+        Self(fixed.to_vec())
+    }
+
     /// Adds an attribute.
     pub fn attribute(mut self, kind: u16, data: &[u8]) -> Self {
         push_attribute(&mut self.0, kind, data);
         self
+    }
+
+    /// Adds an attribute that holds attributes.
+    pub fn nested(self, kind: u16, attributes: &Self) -> Self {
+        self.attribute(kind | NESTED, &attributes.0)
     }
 }
 

@@ -19,6 +19,7 @@ mod neighbour;
 mod route;
 mod socket;
 mod tc;
+mod veth;
 mod watch;
 mod xdp;
 
@@ -29,6 +30,7 @@ pub use link::Link;
 pub use neighbour::{Neighbour, NeighbourState};
 pub use route::{KernelRoute, RouteKind};
 pub use tc::{Filter, Hook, NewFilter, Qdisc};
+pub use veth::VethEnd;
 pub use watch::{News, Watch};
 pub use xdp::{AttachedMode, Change, Expected, Mode, XdpAttachment};
 

@@ -70,10 +70,12 @@ impl Code {
         &self,
         program: &Function,
         descriptors: &BTreeMap<String, i32>,
+        offsets: &BTreeMap<String, i32>,
     ) -> Result<Linked, ObjectError> {
         let mut linker = Linker {
             object: self,
             descriptors,
+            offsets,
             code: Vec::new(),
             placed: BTreeMap::new(),
             func_info: Vec::new(),
@@ -91,6 +93,8 @@ impl Code {
 struct Linker<'a> {
     object: &'a Code,
     descriptors: &'a BTreeMap<String, i32>,
+    /// Where tables begin that are parts of others.
+    offsets: &'a BTreeMap<String, i32>,
     code: Vec<Instruction>,
     /// Functions that are in `code`, and where each begins.
     placed: BTreeMap<Place, i32>,
@@ -198,9 +202,10 @@ impl<'a> Linker<'a> {
                 return site.outside(name, offset, *size);
             };
             let descriptor = self.descriptor(site, name)?;
+            let start = self.offsets.get(name).copied().unwrap_or_default();
             self.patch(site.at, IS_VALUE, descriptor);
             // The second half has registers of zero; only its number is meant.
-            self.patch(site.at + 1, 0, value);
+            self.patch(site.at + 1, 0, start.saturating_add(value));
             return Ok(());
         }
         if let Some((title, size)) = referents.definitions.get(&section) {

@@ -135,12 +135,27 @@ impl Spec {
         program: &str,
         descriptors: &BTreeMap<String, i32>,
     ) -> Result<Linked, ObjectError> {
+        self.link_within(program, descriptors, &BTreeMap::new())
+    }
+
+    /// [`link`](Self::link), where tables with an offset are parts of others: they
+    /// begin so many bytes behind the start of what their descriptor names.
+    ///
+    /// # Errors
+    ///
+    /// As for [`link`](Self::link).
+    pub fn link_within(
+        &self,
+        program: &str,
+        descriptors: &BTreeMap<String, i32>,
+        offsets: &BTreeMap<String, i32>,
+    ) -> Result<Linked, ObjectError> {
         let function = self
             .programs
             .get(program)
             .and_then(|place| self.code.functions.get(place));
         match function {
-            Some(function) => self.code.link(function, descriptors),
+            Some(function) => self.code.link(function, descriptors, offsets),
             None => Err(ObjectError::NoProgram {
                 program: program.to_owned(),
                 known: self.programs().map(str::to_owned).collect(),

@@ -1,5 +1,6 @@
 //! Reports: data until the last moment, then a table or JSON, into any writer.
 
+pub mod bench;
 pub mod decap;
 pub mod stats;
 pub mod status;

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Where the kernel lists the CPUs that may ever be plugged in.
 const POSSIBLE: &str = "/sys/devices/system/cpu/possible";
 
+/// Where it lists those that run now.
+const ONLINE: &str = "/sys/devices/system/cpu/online";
+
 /// Highest number of a possible CPU, plus one: rows of a table that has one for
 /// each CPU.
 ///
@@ -27,16 +30,42 @@ pub fn possible_cpus() -> io::Result<u32> {
     }
 }
 
+/// Numbers of the CPUs that run now. Where `/sys` is not to be read, of all that
+/// are possible.
+pub fn online_cpus() -> io::Result<Vec<u32>> {
+    match fs::read_to_string(ONLINE) {
+        Ok(list) => numbers(&list).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{ONLINE} holds {list:?}"),
+            )
+        }),
+        Err(_) => Ok((0..possible_cpus()?).collect()),
+    }
+}
+
 /// Highest number of a list such as `0-3,8-11`, plus one.
 fn rows_for(list: &str) -> Option<u32> {
-    let highest = list
-        .trim_end()
-        .split(',')
-        .map(|range| range.rsplit('-').next()?.parse::<u32>().ok())
-        .collect::<Option<Vec<_>>>()?
-        .into_iter()
-        .max()?;
+    let highest = ranges(list)?.into_iter().map(|(_, last)| last).max()?;
     highest.checked_add(1)
+}
+
+/// All numbers of such a list.
+fn numbers(list: &str) -> Option<Vec<u32>> {
+    let ranges = ranges(list)?.into_iter();
+    Some(ranges.flat_map(|(first, last)| first..=last).collect())
+}
+
+/// First and last number of each range of such a list.
+fn ranges(list: &str) -> Option<Vec<(u32, u32)>> {
+    let number = |text: &str| text.parse::<u32>().ok();
+    list.trim_end()
+        .split(',')
+        .map(|range| match range.split_once('-') {
+            Some((first, last)) => Some((number(first)?, number(last)?)),
+            None => Some((number(range)?, number(range)?)),
+        })
+        .collect()
 }
 
 /// How many CPUs are possible, by the size of a per-CPU value.
@@ -99,6 +128,13 @@ mod tests {
         for list in ["", "\n", "a", "0-", "0,,3", "4294967295"] {
             assert_eq!(rows_for(list), None, "{list:?}");
         }
+    }
+
+    #[test]
+    fn every_number_of_a_list_is_told_whatever_the_gaps() {
+        assert_eq!(numbers("0\n"), Some(vec![0]));
+        assert_eq!(numbers("0-2,8-9,11\n"), Some(vec![0, 1, 2, 8, 9, 11]));
+        assert_eq!(numbers("0-,3"), None);
     }
 
     #[test]

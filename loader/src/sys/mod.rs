@@ -13,8 +13,10 @@
 //! * an error is the kernel's own number; who asked, and for what, is added by
 //!   the caller, who knows it.
 
+pub mod affinity;
 pub mod bpf;
 pub mod capabilities;
+pub mod ethtool;
 pub mod lock;
 pub mod machine;
 pub mod mapping;

@@ -17,7 +17,7 @@ use dsrload::sys::bpf::test_run;
 use std::collections::{BTreeMap, HashMap};
 use xdp_prog::abi::Outcome;
 use xdp_prog::abi::limits::FLOWS_PER_BUCKET;
-use xdp_prog::abi::state::{destination, slot};
+use xdp_prog::abi::state::{destination, index, slot};
 use xdp_prog::track::entry::Entry;
 
 /// Numbers of destinations that a sequence may come to.
@@ -105,7 +105,7 @@ impl Balancer {
     pub fn reset(&mut self, site: &str) {
         let tables = &self.tables;
         let control = tables.control();
-        control.active.set(0);
+        control.index.set(0);
         control.retired.set(0);
         let words = control.keys.iter().chain(&control.keys6);
         words.zip(keys(site)).for_each(|(word, key)| word.set(key));
@@ -182,7 +182,7 @@ impl Balancer {
     fn find_services(&mut self) {
         let all = self.tables.services.entries();
         let half = all.len() / 2;
-        let copy = half * (self.tables.control().active.get() as usize);
+        let copy = half * (index::copy(self.tables.control().index.get()) as usize);
         let found = (copy..copy + half).filter_map(|place| {
             let entry = &all[place];
             let words = [entry.address[0].get(), entry.address[1].get()];

@@ -24,6 +24,7 @@ struct Mutant {
 }
 
 const CHOOSE: &str = "choose.rs";
+const RISK: &str = "choose/risk.rs";
 const TRACK: &str = "track/mod.rs";
 
 const MUTANTS: &[Mutant] = &[
@@ -37,13 +38,13 @@ const MUTANTS: &[Mutant] = &[
         name: "new connections go to the former owner",
         file: CHOOSE,
         from: "let wanted = if is_anew {",
-        to: "let wanted = if is_anew && self.wanted() == 0 {",
+        to: "let wanted = if is_anew && risk.anew == 0 {",
     },
     Mutant {
         name: "flows at risk are not entered",
         file: CHOOSE,
-        from: "if role == Role::About || self.track.enter(self.tables, wanted) {",
-        to: "if role == Role::About || self.track.has_room() {",
+        from: "if risk.role == Role::About || self.track.enter(self.tables, wanted) {",
+        to: "if risk.role == Role::About || self.track.has_room() {",
     },
     Mutant {
         name: "an entry of a backend that is out still counts",
@@ -58,34 +59,40 @@ const MUTANTS: &[Mutant] = &[
         to: "& destination::OUT == 0",
     },
     Mutant {
+        name: "at a glance an entry of a backend that is out still counts",
+        file: CHOOSE,
+        from: "risk.is_for(entry) && is_in(entry);",
+        to: "risk.is_for(entry);",
+    },
+    Mutant {
         name: "a SYN sent again is balanced anew",
         file: CHOOSE,
-        from: "} else if !(self.opens && self.track.is_stale(&known)) {",
-        to: "} else if !self.opens {",
+        from: "} else if !(risk.opens() && self.track.is_stale(&known)) {",
+        to: "} else if !risk.opens() {",
     },
     Mutant {
         name: "a port used again keeps its old backend",
         file: CHOOSE,
-        from: "} else if !(self.opens && self.track.is_stale(&known)) {",
+        from: "} else if !(risk.opens() && self.track.is_stale(&known)) {",
         to: "} else {",
     },
     Mutant {
         name: "a SYN of a client with affinity opens a connection",
-        file: CHOOSE,
-        from: "opens: flags & service::CLIENT == 0 && transport::opens(flow.tcp_flags),",
-        to: "opens: transport::opens(flow.tcp_flags),",
+        file: RISK,
+        from: "self.flags & service::CLIENT == 0 && transport::opens(self.tcp_flags)",
+        to: "transport::opens(self.tcp_flags)",
     },
     Mutant {
         name: "an ICMP error is entered",
         file: CHOOSE,
-        from: "if role == Role::About || self.track.enter(self.tables, wanted) {",
+        from: "if risk.role == Role::About || self.track.enter(self.tables, wanted) {",
         to: "if self.track.enter(self.tables, wanted) {",
     },
     Mutant {
         name: "an ICMP error keeps an entry young",
         file: CHOOSE,
-        from: "if role == Role::Own {",
-        to: "if role == Role::Own || true {",
+        from: "if risk.role == Role::Own {",
+        to: "if risk.role == Role::Own || true {",
     },
     Mutant {
         name: "without room a flow goes where it would be entered",

@@ -104,7 +104,6 @@ impl Segment {
             ports,
             protocol: self.protocol.number(),
             tcp_flags: self.flags,
-            sequence: self.sequence.to_be(),
             length: 0,
         }
     }

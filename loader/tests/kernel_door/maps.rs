@@ -7,6 +7,7 @@ use dsrload::sys::bpf::{
 use dsrload::sys::mapping::Mapping;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::io::ErrorKind;
+use std::os::fd::{AsFd, AsRawFd};
 use xdp_prog::abi::word::Word64;
 
 /// Keys of 4 bytes, values of 8.
@@ -240,4 +241,64 @@ fn maps_and_mappings_give_their_descriptors_back() {
         drop((map, again, mapping));
         assert_eq!(crate::world::open_descriptors(), before);
     });
+}
+
+#[test]
+fn a_per_cpu_map_has_a_value_for_each_cpu() {
+    let map = map(MapKind::PERCPU_ARRAY, 0);
+    let mut values = bpf::map_lookup_each(&map, &key(3)).unwrap().unwrap();
+    assert!(values.iter().all(|&byte| byte == 0));
+    let cpus = usize::try_from(dsrload::sys::machine::possible_cpus().unwrap()).unwrap();
+    for (n, value) in (1..).zip(values.chunks_exact_mut(8)) {
+        value.copy_from_slice(&u64::to_ne_bytes(n));
+    }
+    bpf::map_update_each(&map, &key(3), &values).unwrap();
+    let read = bpf::map_lookup_each(&map, &key(3)).unwrap().unwrap();
+    assert_eq!(read[..8 * cpus], values[..8 * cpus]);
+    assert!(read[8 * cpus..].iter().all(|&byte| byte == 0));
+
+    assert_eq!(bpf::map_lookup_each(&map, &key(4)).unwrap(), None);
+    let refused = [
+        bpf::map_lookup_each(&map, &[0; 3]).map(drop),
+        bpf::map_lookup_each(&self::map(MapKind::ARRAY, 0), &key(0)).map(drop),
+        bpf::map_update_each(&map, &key(3), &values[8..]),
+        bpf::map_update_each(&map, &[0; 5], &values),
+    ];
+    for answer in refused {
+        let error = answer.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        assert_eq!(error.raw_os_error(), None, "{error}");
+    }
+}
+
+#[test]
+fn a_map_of_maps_takes_those_that_are_like_the_first() {
+    let inner = map(MapKind::HASH, 0);
+    let outer = MapSpec {
+        value_size: 4,
+        ..spec(MapKind::ARRAY_OF_MAPS, 0)
+    };
+    let outer = bpf::map_of_maps_create(&outer, &inner).unwrap();
+    assert!(!bpf::map_lookup(&outer, &key(0), &mut [0; 4]).unwrap());
+    let put = |map: &MapFd| {
+        let value = map.as_fd().as_raw_fd().to_ne_bytes();
+        bpf::map_update(&outer, &key(0), &value, bpf::BPF_ANY)
+    };
+    put(&inner).unwrap();
+    let mut id = [0; 4];
+    assert!(bpf::map_lookup(&outer, &key(0), &mut id).unwrap());
+    assert_eq!(u32::from_ne_bytes(id), inner.info().id);
+
+    let error = put(&map(MapKind::LRU_HASH, 0)).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+    // Another kind of map would be made, and `inner` forgotten.
+    let error = bpf::map_of_maps_create(&spec(MapKind::HASH, 0), &inner).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    let error = bpf::map_create(&MapSpec {
+        value_size: 4,
+        ..spec(MapKind::ARRAY_OF_MAPS, 0)
+    });
+    // Descriptor 0 is not a map, or there is none.
+    let code = error.map(drop).unwrap_err().raw_os_error();
+    assert!(matches!(code, Some(libc::EINVAL | libc::EBADF)), "{code:?}");
 }

@@ -88,6 +88,34 @@ fn a_packet_that_does_not_fit_is_an_error() {
 }
 
 #[test]
+fn a_packet_runs_through_a_program_again_and_again() {
+    let program = passing("repeats");
+    bpf::test_run_repeat(&program, &[0x5a; 64], 1000).unwrap();
+    let error = bpf::test_run_repeat(&program, &[], 1).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+}
+
+#[test]
+fn live_frames_come_from_an_interface_of_this_namespace() {
+    in_a_world(|| {
+        let program = passing("lives");
+        let live = |ifindex, batch| {
+            let run = bpf::LiveRun {
+                packet: &[0x5a; 64],
+                ifindex,
+                frames: 100,
+                batch,
+            };
+            bpf::test_run_live(&program, &run)
+        };
+        live(1, 64).expect("loopback");
+        let refused = |ifindex, batch| live(ifindex, batch).unwrap_err().raw_os_error();
+        assert_eq!(refused(1000, 64), Some(libc::ENODEV));
+        assert_eq!(refused(1, 257), Some(libc::E2BIG));
+    });
+}
+
+#[test]
 fn the_verifier_tells_why_when_asked() {
     // `exit` with nothing in r0
     let code = [0x95, 0, 0, 0, 0, 0, 0, 0];

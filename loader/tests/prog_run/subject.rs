@@ -16,7 +16,7 @@ use std::io;
 use xdp_prog::abi::word::{Word16, Word32};
 use xdp_prog::abi::{
     self, Bucket, Budget, Control, Counter, Destination, FragmentKey, OutcomeRow, Port, Service,
-    Settings, SourceKey, Tunnel,
+    Settings, SourceKey, Tunnel, limits,
 };
 use xdp_prog::tables::Tables;
 
@@ -162,12 +162,12 @@ impl Tables for KernelTables {
         &self.all.ports.entries()[usize::from(number)]
     }
     fn service(&self, copy: u32, place: u32) -> &Service {
-        let mask = self.settings.service_mask.get();
+        let mask = limits::SERVICE_PLACES - 1;
         let (first, second) = self.all.services.entries().split_at(mask as usize + 1);
         at(if copy == 0 { first } else { second }, place, mask)
     }
     fn displacement(&self, copy: u32, index: u32) -> &Word16 {
-        let mask = self.settings.displacement_mask.get();
+        let mask = limits::DISPLACEMENTS - 1;
         let (first, second) = self.all.displacements.entries().split_at(mask as usize + 1);
         at(if copy == 0 { first } else { second }, index, mask)
     }
@@ -186,7 +186,7 @@ impl Tables for KernelTables {
         at(buckets, index, self.settings.bucket_mask.get())
     }
     fn counter(&self, destination: u16) -> &Counter {
-        let row = self.cpu << self.settings.destination_bits.get();
+        let row = self.cpu * limits::DESTINATIONS as usize;
         &self.all.counters.entries()[row + usize::from(destination)]
     }
     fn outcomes(&self) -> &OutcomeRow {

@@ -74,7 +74,7 @@ impl Mirror {
         listeners.sort();
         let key = |vip: &IpAddr, port: u16, protocol| Key {
             address: words(*vip),
-            key: service_key(port.to_be_bytes(), protocol),
+            key: service_key(words(*vip), port.to_be_bytes(), protocol),
         };
         let of_vip = |vip: &&IpAddr| (key(vip, 0, 0), Entry::Vip(**vip));
         let of_service = |(at, id): &(&Listener, &u16)| {
@@ -94,7 +94,7 @@ impl Mirror {
             next += u32::try_from(service.slots.len()).expect("a few slots");
         }
         Self {
-            index: index::build(&keys).expect("a hundred keys fit"),
+            index: index::build(&keys, COPY).expect("a hundred keys fit"),
             entries,
             first_slots,
         }
@@ -127,9 +127,9 @@ impl Mirror {
 
     fn control(&self, world: &World, tables: &impl Tables) {
         let control = tables.control();
-        control.active.set(COPY);
         control.trace.set(0);
-        control.seeds[COPY as usize].set(self.index.seed);
+        control.index.set(self.index.seed);
+        control.vips.set(u64::MAX);
         for (word, key) in control.keys.iter().zip(world.keys.0) {
             word.set(key);
         }

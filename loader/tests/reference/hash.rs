@@ -33,7 +33,8 @@ impl Hash {
     /// Of a new connection, from its initial sequence number as on the wire.
     pub fn of_connection(flow: &Flow, sequence: [u8; 4], keys: &Keys) -> Self {
         let sequence = u64::from(u32::from_le_bytes(sequence));
-        mix(sum_of_flow(flow, keys).wrapping_add(nh(sequence, keys.0[2])))
+        let flow = Self::of_flow(flow, keys);
+        mix(flow.0.wrapping_add(nh(sequence, keys.0[2])))
     }
 
     /// Of a client of a service, of whose address only so many bits count.

@@ -7,7 +7,9 @@
 //! Tables that change while packets flow are made of [`word`]s: relaxed
 //! atomics, which are plain loads and stores on every machine we run on.
 
+pub mod bench;
 pub mod decap;
+mod find;
 pub mod key;
 pub mod limits;
 pub mod outcome;
@@ -22,7 +24,7 @@ pub use state::{Bucket, Budget, Control, Counter, Destination, OutcomeRow, Port,
 
 /// Raised by every change of a table below. A loaded balancer with another
 /// version is never written to.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;
 
 /// First word of [`Settings`]: `dsrload\0`, as it stands in memory.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"dsrload\0");
@@ -36,6 +38,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("SETTINGS", section::SETTINGS),
     ("CONTROL", section::CONTROL),
     ("PORTS", section::PORTS),
+    ("OWN_PORT", section::OWN_PORT),
     ("SERVICES", section::SERVICES),
     ("DISPLACEMENTS", section::DISPLACEMENTS),
     ("SLOTS", section::SLOTS),
@@ -54,6 +57,19 @@ pub const TABLES: &[(&str, &str)] = &[
     ("DECAP_ROWS", decap::section::ROWS),
     ("BALANCERS", decap::BALANCERS),
     ("ADDRESSES", decap::ADDRESSES),
+    ("DRIVE", bench::section::DRIVE),
+    ("SINKS", bench::section::SINKS),
+    ("MEASURED", bench::MEASURED),
+    ("SEED", bench::reference::section::SEED),
+    ("SEED_FLOWS", bench::reference::SEED_FLOWS),
+    ("SEED_MACS", bench::reference::SEED_MACS),
+    ("KL_VIPS", bench::reference::VIPS),
+    ("KL_RINGS", bench::reference::RINGS),
+    ("KL_REALS", bench::reference::REALS),
+    ("KL_CACHES", bench::reference::CACHES),
+    ("KL_VIP_SUMS", bench::reference::VIP_SUMS),
+    ("KL_REALSUMS", bench::reference::REAL_SUMS),
+    ("KL_CACHESUM", bench::reference::CACHE_SUMS),
 ];
 
 /// Sections of the object, one for each table: a section is a map.
@@ -64,6 +80,9 @@ pub mod section {
     pub const CONTROL: &str = ".bss.control";
     /// [`Port`](super::Port)s.
     pub const PORTS: &str = ".bss.ports";
+    /// The program's own [`Port`](super::Port): one of [`PORTS`], which the loader
+    /// makes it.
+    pub const OWN_PORT: &str = ".bss.ownport";
     /// Two copies of the [`Service`](super::Service) table.
     pub const SERVICES: &str = ".bss.services";
     /// Two copies of the displacements of the service table's perfect hash.

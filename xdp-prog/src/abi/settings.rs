@@ -67,21 +67,17 @@ settings! {
     port,
     /// Rows of counters less one.
     cpu_mask,
-    /// Binary logarithm of the number of destinations.
-    destination_bits,
-    /// Places in one copy of the service table less one.
-    service_mask,
-    /// Displacements in one copy less one.
-    displacement_mask,
     /// Slots less one.
     slot_mask,
     /// Buckets of the flow table less one.
     bucket_mask,
     /// An epoch of the flow table lasts `1 << epoch_shift` ticks (jiffies).
     epoch_shift,
+    /// Always zero.
+    zero,
 }
 
-const _: () = assert!(size_of::<Settings>() == 8 + 10 * 4);
+const _: () = assert!(size_of::<Settings>() == 8 + 8 * 4);
 
 impl Settings {
     const fn with_abi(mut self) -> Self {

@@ -1,5 +1,6 @@
 //! The tables that change while packets flow.
 
+pub use super::find::{index, mapped, mark, service_key, unmapped, vip_bit};
 use super::limits::{FLOWS_PER_BUCKET, OUTCOMES};
 use super::word::{Shared, Word16, Word32, Word64};
 
@@ -29,13 +30,17 @@ table! {
     /// The switches of one balancer. The first cache line holds what every
     /// IPv4 packet reads.
     pub struct Control[192] {
-        /// Which copy of the service table is in force: 0 or 1. One store of
-        /// this word makes a new table visible.
-        pub active: Word32,
+        /// Which copy of the service table is in force, and the seed of its
+        /// perfect hash: an [`index`]. One store of this word makes a new table
+        /// visible.
+        pub index: Word64,
         /// Not 0: each packet for a VIP is shown in the trace pipe.
         pub trace: Word32,
-        /// Seed of each copy's perfect hash.
-        pub seeds: [Word64; 2],
+        /// Always zero.
+        pub zero32: Word32,
+        /// For each VIP the [`bit`](super::state::vip_bit) of its last byte. What
+        /// is for an address without its bit is for no VIP.
+        pub vips: Word64,
         /// Keys of the [flow hash](crate::select::Flow::hash). Random, made once,
         /// kept as long as the tables: a new key would move every flow.
         pub keys: [Word64; 5],
@@ -124,33 +129,6 @@ pub mod service {
     pub const ANY_UDP: u16 = 1 << 9;
     /// On a VIP's own entry: echo requests are not answered.
     pub const NO_ECHO: u16 = 1 << 10;
-}
-
-/// Port (network order), protocol, and a bit that no empty place has.
-#[inline(always)]
-#[must_use]
-pub const fn service_key(port: [u8; 2], protocol: u8) -> u32 {
-    u32::from_le_bytes([port[0], port[1], protocol, 1])
-}
-
-/// An IPv4 address (wire order, read as one word) as a VIP of the table.
-#[inline(always)]
-#[must_use]
-pub const fn mapped(address: u32) -> [u64; 2] {
-    [0, 0xffff_0000 | (address as u64) << 32]
-}
-
-/// The IPv4 address in such an address, if it is one.
-#[inline(always)]
-#[must_use]
-#[allow(clippy::cast_possible_truncation, reason = "takes the address apart")]
-pub const fn unmapped([high, low]: [u64; 2]) -> Option<u32> {
-    let [_, prefix] = mapped(0);
-    if high == 0 && low & 0xffff_ffff == prefix {
-        Some((low >> 32) as u32)
-    } else {
-        None
-    }
 }
 
 /// A slot names the destination of the flows that hash to it: `current` (16
@@ -375,6 +353,6 @@ mod tests {
 
     #[test]
     fn no_key_in_use_looks_like_an_empty_place() {
-        assert_ne!(service_key([0, 0], 0), 0);
+        assert_ne!(service_key([0, 0], [0, 0], 0), 0);
     }
 }

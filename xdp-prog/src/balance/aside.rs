@@ -4,10 +4,11 @@
 use super::{Apart, Decision, Parcel, Sent, deliver, ended, is_behind_tunnel, send};
 use crate::abi::state::{destination, service};
 use crate::abi::{Outcome, Service};
-use crate::choose::{Choice, Role};
+use crate::choose::{Choice, Role, choose};
 use crate::packet::Frame;
 use crate::packet::ethernet::{self, EtherType, Ethernet};
 use crate::packet::icmp::{Icmp, Meaning};
+use crate::packet::transport::{Tcp, opens};
 use crate::parse::{Family, Packet, Part, has_ports};
 use crate::reply::{self, Reply};
 use crate::select::Flow;
@@ -78,10 +79,7 @@ fn way<F: Reply, B: Apart, T: Tables>(
 ) -> Result<Decision, Outcome> {
     let mut frame = buffer.frame();
     let mut packet = Packet::<F>::at(&frame, offset).ok_or(Outcome::BadHeader)?;
-    if packet.addresses.is_mapped() {
-        return Err(Outcome::NotVip);
-    }
-    let vip = vip::vip(tables, packet.addresses.vip()).ok_or(Outcome::NotVip)?;
+    let vip = vip::vip(tables, &packet.addresses).ok_or(Outcome::NotVip)?;
     let followed = F::follow(frame.reborrow(), &mut packet);
     let [_, noise] = packet.addresses.client();
     packet.headers = forget::<1024>(packet.headers, noise >> 32);
@@ -91,13 +89,23 @@ fn way<F: Reply, B: Apart, T: Tables>(
     };
     match errand {
         Errand::Flow(flow, role) => {
-            let Some(service) = vip::service_of_apart(tables, &flow) else {
+            let Some(service) = vip::service_of(tables, &flow, vip) else {
                 return Err(unserved(vip, role));
             };
             if role == Role::Own && vip::is_denied(tables, &flow, service) {
                 return Err(Outcome::SourceDenied);
             }
-            let decision = match send(&mut frame, tables, &flow, service, role) {
+            let sequence = || {
+                packet
+                    .header::<Tcp>(&frame)
+                    .map_or(0, |tcp| tcp.sequence.raw())
+            };
+            let chosen = choose(&flow, service, tables, role, sequence);
+            let sent = chosen.and_then(|choice| {
+                let opens = opens(flow.tcp_flags);
+                send(&mut frame, tables, choice, opens, flow.length)
+            });
+            let decision = match sent {
                 Ok(Sent::Off(decision)) => decision,
                 Ok(Sent::Wrapped(parcel)) => {
                     let parcel = parcel.with(flow.entropy(tables.control()));
@@ -112,16 +120,18 @@ fn way<F: Reply, B: Apart, T: Tables>(
             }
             Ok(decision)
         }
-        Errand::Fragment(destination) => {
-            let choice = Choice::new(destination, false);
-            let destination = tables.destination(destination);
+        Errand::Fragment(number) => {
+            let choice = Choice::new(number, false);
+            let destination = tables.destination(number);
             if is_behind_tunnel(destination) {
                 let entropy = packet.flow_of_fragments().entropy(tables.control());
                 let parcel = Parcel::new(choice, false).with(entropy).mute();
                 return Ok(buffer.wrap(tables, parcel));
             }
             let length = packet.length as u64;
-            deliver(&mut frame, tables, choice, destination, length)
+            let ethernet = frame.header_mut(0).ok_or(Outcome::BadHeader)?;
+            let action = deliver(ethernet, tables, number, destination, length)?;
+            Ok(Decision::forwarded(action, choice))
         }
         Errand::Echo => Err(reply::echo(frame, tables, &packet)),
     }

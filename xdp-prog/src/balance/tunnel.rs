@@ -10,7 +10,8 @@ use crate::choose::Choice;
 use crate::forward::{self, Outside};
 use crate::packet::ethernet::{self, EtherType};
 use crate::packet::ip::Ip;
-use crate::parse::Packet;
+use crate::packet::start::Start;
+use crate::parse::{Family, Packet};
 use crate::reply::{self, Refusal, Reply};
 use crate::select::{V4, V6};
 use crate::tables::Tables;
@@ -88,6 +89,53 @@ pub fn wrap<B: Apart, T: Tables>(buffer: B, tables: &T, parcel: Parcel) -> Decis
     }
 }
 
+/// [`wrap`] of a plain packet, whose headers stand where they always do; `None`,
+/// and nothing is changed, if it needs a closer look.
+#[inline(always)]
+pub fn wrap_plain<F: Family, B: Apart, T: Tables>(
+    buffer: &mut B,
+    tables: &T,
+    parcel: Parcel,
+) -> Option<Decision> {
+    let choice = parcel.choice();
+    let tunnel = tables.tunnel(choice.destination());
+    let destination = tables.destination(choice.destination());
+    let frame = buffer.frame();
+    let start: &Start<F::Header> = frame.header(0)?;
+    let ip = &start.ip;
+    let outside = Outside {
+        destination,
+        tunnel,
+        entropy: parcel.entropy(),
+        class: ip.class(),
+        length: ip.length() as usize,
+    };
+    let is_sent = ip.hops() > 1 && outside.length <= tunnel.mtu.get() as usize;
+    if !is_sent || outside.entropy == 0 {
+        return None;
+    }
+    let action = match forward::action(tables, destination, outside.length as u64) {
+        Ok(action) => action,
+        Err(outcome) => return Some(ended(tables, outcome)),
+    };
+    if forward::wrap_plain::<F::Header, B>(buffer, &outside).is_none() {
+        return Some(ended(tables, Outcome::TooBig));
+    }
+    counted(tables, parcel, outside.length as u64);
+    Some(Decision::forwarded(action, choice))
+}
+
+/// Counts a packet of this many bytes that was wrapped up.
+#[inline(always)]
+fn counted<T: Tables>(tables: &T, parcel: Parcel, length: u64) {
+    let counter = tables.counter(parcel.choice().destination());
+    counter.packets.add(1);
+    counter.bytes.add(length);
+    if parcel.0 & OPENS != 0 {
+        counter.connections.add(1);
+    }
+}
+
 #[inline(always)]
 fn way<B: Apart, T: Tables>(
     mut buffer: B,
@@ -143,12 +191,7 @@ fn post<F: Reply, B: Apart, T: Tables>(
         length: packet.length,
     };
     forward::wrap::<F::Header, B>(&mut buffer, offset, &outside).ok_or(Outcome::TooBig)?;
-    let counter = tables.counter(choice.destination());
-    counter.packets.add(1);
-    counter.bytes.add(packet.length as u64);
-    if parcel.0 & OPENS != 0 {
-        counter.connections.add(1);
-    }
+    counted(tables, parcel, packet.length as u64);
     Ok(Decision::forwarded(action, choice))
 }
 

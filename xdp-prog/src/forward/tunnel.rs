@@ -8,7 +8,8 @@ use crate::abi::state::{destination, unmapped};
 use crate::abi::word::Word64;
 use crate::abi::{Destination, Tunnel};
 use crate::packet::Buffer;
-use crate::packet::ethernet;
+use crate::packet::ethernet::{self, Ethernet};
+use crate::packet::frame::{Wire, Wire16};
 use crate::packet::ip::Ip;
 use crate::packet::ipv4::{Ipv4, Protocol};
 use crate::packet::ipv6::Ipv6;
@@ -68,7 +69,7 @@ fn put<O: Outer, I: Ip, B: Buffer>(buffer: &mut B, offset: usize, outside: &Outs
     }
     let mut frame = buffer.frame();
     ethernet::move_up(&mut frame, room, offset)?;
-    readdress(&mut frame, outside.destination)?;
+    readdress(frame.header_mut(0)?, outside.destination);
     ethernet::set_payload(&mut frame, offset, O::ETHER_TYPE)?;
     let length = u16::try_from(outside.length).ok()?;
     if is_gue {
@@ -82,6 +83,87 @@ fn put<O: Outer, I: Ip, B: Buffer>(buffer: &mut B, offset: usize, outside: &Outs
     let packet: &mut I = frame.header_mut(offset + room)?;
     packet.pass();
     Some(())
+}
+
+/// The first headers of a plain packet in a tunnel, found by one comparison.
+#[repr(C)]
+struct Wrapped<O, M, I> {
+    ethernet: Ethernet,
+    outer: O,
+    middle: M,
+    packet: I,
+}
+
+// SAFETY: headers, one after the other, without padding: all have alignment 1.
+#[allow(unsafe_code, reason = "see the trait")]
+unsafe impl<O: Wire, M: Wire, I: Wire> Wire for Wrapped<O, M, I> {}
+
+/// [`wrap`] of a plain packet: its IP header, of `I`, stands behind Ethernet's.
+#[inline(always)]
+pub fn wrap_plain<I: Ip, B: Buffer>(buffer: &mut B, outside: &Outside) -> Option<()> {
+    let is_v4 = unmapped(address(&outside.destination.address)).is_some();
+    let is_gue = outside.destination.flags.get() & destination::GUE != 0;
+    match (is_v4, is_gue) {
+        (true, true) => put_plain::<Ipv4, Udp, I, B>(buffer, outside),
+        (true, false) => put_plain::<Ipv4, [Wire16; 0], I, B>(buffer, outside),
+        (false, true) => put_plain::<Ipv6, Udp, I, B>(buffer, outside),
+        (false, false) => put_plain::<Ipv6, [Wire16; 0], I, B>(buffer, outside),
+    }
+}
+
+#[inline(always)]
+fn put_plain<O: Outer, M: Middle, I: Ip, B: Buffer>(
+    buffer: &mut B,
+    outside: &Outside,
+) -> Option<()> {
+    let payload = outside.length + size_of::<M>();
+    if payload > O::PAYLOAD_MAX || !buffer.grow(size_of::<O>() + size_of::<M>()) {
+        return None;
+    }
+    let mut frame = buffer.frame();
+    let headers: &mut Wrapped<O, M, I> = frame.header_mut(0)?;
+    readdress(&mut headers.ethernet, outside.destination);
+    headers.ethernet.ether_type = O::ETHER_TYPE;
+    let protocol = M::PROTOCOL.unwrap_or(I::INSIDE);
+    headers.outer = O::outer(outside, protocol, u16::try_from(payload).ok()?);
+    headers.middle = M::middle(outside)?;
+    headers.packet.pass();
+    Some(())
+}
+
+/// What stands between the outer header and the packet.
+trait Middle: Wire + Sized {
+    /// What the outer header calls it; `None` if there is nothing.
+    const PROTOCOL: Option<Protocol>;
+
+    /// That of a packet. `None` if its length does not fit.
+    fn middle(outside: &Outside) -> Option<Self>;
+}
+
+/// GUE.
+impl Middle for Udp {
+    const PROTOCOL: Option<Protocol> = Some(Protocol::UDP);
+
+    #[inline(always)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "takes bits out of the entropy"
+    )]
+    fn middle(outside: &Outside) -> Option<Self> {
+        let port = FIRST_PORT | outside.entropy as u16 & PORT_BITS;
+        let ports = Ports::new(port, outside.tunnel.port.get());
+        Some(Self::of_tunnel(ports, u16::try_from(outside.length).ok()?))
+    }
+}
+
+/// IP in IP: nothing.
+impl Middle for [Wire16; 0] {
+    const PROTOCOL: Option<Protocol> = None;
+
+    #[inline(always)]
+    fn middle(_: &Outside) -> Option<Self> {
+        Some([])
+    }
 }
 
 /// A header of an outer packet.

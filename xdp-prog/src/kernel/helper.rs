@@ -27,6 +27,10 @@ helpers! {
     1 map_lookup(map: *const c_void, key: *const c_void) -> *const u32;
     /// Puts a value into a map under a key.
     2 map_update(map: *const c_void, key: *const c_void, value: *const c_void, flags: u64) -> i64;
+    /// The kernel's clock in nanoseconds (`CLOCK_MONOTONIC`).
+    5 ktime_get_ns() -> u64;
+    /// A random number.
+    7 get_prandom_u32() -> u32;
     /// The CPU that runs the program. Inlined by the verifier.
     8 get_smp_processor_id() -> u32;
     /// Writes bytes into the packet of a tc program. All pointers into it are
@@ -35,6 +39,9 @@ helpers! {
     /// Adjusts a TCP or UDP checksum of the packet of a tc program, if it is
     /// not left to the hardware. All pointers into it are void afterwards.
     11 l4_csum_replace(context: *mut c_void, at: u32, old: u64, new: u64, flags: u64) -> i64;
+    /// Goes on with another program, of a map of programs; returns only if
+    /// there is none.
+    12 tail_call(context: *mut c_void, map: *const c_void, index: u32) -> i64;
     /// Moves the start of the frame by this many bytes, back if they are fewer
     /// than none. All pointers into it are void afterwards.
     44 xdp_adjust_head(context: *mut c_void, by: i32) -> i64;

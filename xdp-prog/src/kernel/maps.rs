@@ -2,11 +2,12 @@
 
 use super::{apart, helper};
 use crate::abi::limits;
-use crate::abi::word::{Word16, Word32};
+use crate::abi::word::{Shared, Word16, Word32};
 use crate::abi::{
-    Bucket, Budget, Control, Counter, Destination, FragmentKey, OutcomeRow, Port, Service,
+    Bucket, Budget, Control, Counter, Destination, FragmentKey, Outcome, OutcomeRow, Port, Service,
     Settings, SourceKey, Tunnel, section,
 };
+use crate::choose::{Choice, Risk, answered};
 use crate::tables::Tables;
 use core::mem::MaybeUninit;
 
@@ -42,6 +43,7 @@ unsafe impl<T> Sync for Zeroed<T> {}
 tables! {
     CONTROL: [Control; 1] in ".bss.control" = section::CONTROL;
     PORTS: [Port; limits::PORTS] in ".bss.ports" = section::PORTS;
+    OWN_PORT: [Port; 1] in ".bss.ownport" = section::OWN_PORT;
     SERVICES: [Service; 2 * limits::SERVICE_PLACES] in ".bss.services" = section::SERVICES;
     DISPLACEMENTS: [Word16; 2 * limits::DISPLACEMENTS] in ".bss.displace" = section::DISPLACEMENTS;
     SLOTS: [Word32; limits::SLOTS] in ".bss.slots" = section::SLOTS;
@@ -90,6 +92,19 @@ impl<K, V, const T: usize, const M: usize, const F: usize> Map<K, V, T, M, F> {
     pub(super) fn raw(&'static self) -> *const core::ffi::c_void {
         (&raw const *self).cast()
     }
+
+    /// The value of this key.
+    #[inline(always)]
+    pub(super) fn find(&'static self, key: &K) -> Option<&'static V>
+    where
+        V: Shared,
+    {
+        // SAFETY: a map, and a key of its size; the verifier checks.
+        let value = unsafe { helper::map_lookup(self.raw(), (&raw const *key).cast()) };
+        // SAFETY: null, or a value that lives as long as this run; any bits
+        // are a valid `V`, and who else writes it writes words.
+        unsafe { value.cast::<V>().as_ref() }
+    }
 }
 
 /// `enum bpf_map_type`, and `BPF_F_NO_PREALLOC`, which a trie must have.
@@ -118,7 +133,12 @@ pub(super) fn at<T, const N: usize>(
     index: u32,
     mask: u32,
 ) -> &'static T {
-    let index = (index & mask) as usize;
+    within(table, (index & mask) as usize)
+}
+
+/// Entry `index` of a table, which has been masked.
+#[inline(always)]
+fn within<T, const N: usize>(table: &'static Zeroed<[T; N]>, index: usize) -> &'static T {
     // SAFETY: the loader makes each map as large as its mask says, and the
     // verifier refuses the program if it did not.
     let entry = unsafe { table.0.as_ptr().cast::<T>().add(index) };
@@ -126,11 +146,22 @@ pub(super) fn at<T, const N: usize>(
     unsafe { &*entry }
 }
 
-/// Where the entry `index & mask` of a copy stands, before it is masked. `copy`
-/// is not masked first, since that would be made a branch.
+/// Entry `index` of a copy, in a table of two copies of so many entries.
+///
+/// Two steps, each of which has its bounds: of an `or` of both the verifier of
+/// Linux 6.1 would know nothing.
 #[inline(always)]
-fn of_copy(copy: u32, index: u32, mask: u32) -> u32 {
-    copy.wrapping_mul(mask.wrapping_add(1)) | index & mask
+fn of_copy<T, const N: usize>(
+    table: &'static Zeroed<[T; N]>,
+    copy: u32,
+    index: u32,
+    entries: u32,
+) -> &'static T {
+    let first: *const T = within(table, (copy as usize & 1) << entries.ilog2());
+    // SAFETY: a copy has so many entries, and all bits of an index below.
+    let entry = unsafe { first.add(index as usize & (entries as usize - 1)) };
+    // SAFETY: as in `within`.
+    unsafe { &*entry }
 }
 
 /// All maps.
@@ -156,7 +187,7 @@ impl Tables for Maps {
     }
     #[inline(always)]
     fn port(&self) -> &Port {
-        at(&PORTS, self.settings().port.get(), limits::PORTS - 1)
+        at(&OWN_PORT, 0, 0)
     }
     #[inline(always)]
     fn port_at(&self, number: u16) -> &Port {
@@ -164,13 +195,11 @@ impl Tables for Maps {
     }
     #[inline(always)]
     fn service(&self, copy: u32, place: u32) -> &Service {
-        let mask = self.settings().service_mask.get();
-        at(&SERVICES, of_copy(copy, place, mask), mask << 1 | 1)
+        of_copy(&SERVICES, copy, place, limits::SERVICE_PLACES)
     }
     #[inline(always)]
     fn displacement(&self, copy: u32, index: u32) -> &Word16 {
-        let mask = self.settings().displacement_mask.get();
-        at(&DISPLACEMENTS, of_copy(copy, index, mask), mask << 1 | 1)
+        of_copy(&DISPLACEMENTS, copy, index, limits::DISPLACEMENTS)
     }
     #[inline(always)]
     fn slot(&self, index: u32) -> &Word32 {
@@ -178,17 +207,20 @@ impl Tables for Maps {
     }
     #[inline(always)]
     fn destination(&self, number: u16) -> &Destination {
-        let mask = (1u32 << (self.settings().destination_bits.get() & 31)).wrapping_sub(1);
-        at(&DESTINATIONS, number as u32, mask)
+        at(&DESTINATIONS, number as u32, limits::DESTINATIONS - 1)
     }
     #[inline(always)]
     fn tunnel(&self, number: u16) -> &Tunnel {
-        let mask = (1u32 << (self.settings().destination_bits.get() & 31)).wrapping_sub(1);
-        at(&TUNNELS, number as u32, mask)
+        at(&TUNNELS, number as u32, limits::DESTINATIONS - 1)
     }
     #[inline(always)]
     fn bucket(&self, index: u32) -> &Bucket {
         at(&FLOWS, index, self.settings().bucket_mask.get())
+    }
+    #[inline(always)]
+    fn choose_at_risk(&self, risk: &Risk) -> Result<Choice, Outcome> {
+        let [hash, what, packet] = risk.words();
+        answered(apart::choose_at_risk(hash, what, packet))
     }
     #[inline(always)]
     fn enter(&self, hash: u64, epoch: u8, destination: u16) -> bool {
@@ -196,11 +228,9 @@ impl Tables for Maps {
     }
     #[inline(always)]
     fn counter(&self, destination: u16) -> &Counter {
-        let bits = self.settings().destination_bits.get() & 31;
-        let mask = (1u32 << bits).wrapping_sub(1);
-        let rows = self.settings().cpu_mask.get();
-        let index = self.cpu() << bits | destination as u32 & mask;
-        at(&COUNTERS, index, rows << bits | mask)
+        const ROW: u32 = limits::DESTINATIONS;
+        let place = destination as usize & (ROW as usize - 1);
+        within(&COUNTERS, (self.cpu() as usize) << ROW.ilog2() | place)
     }
     #[inline(always)]
     fn outcomes(&self) -> &OutcomeRow {

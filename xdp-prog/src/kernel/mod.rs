@@ -2,6 +2,7 @@
 //! `--cfg bpf`; never part of the host library.
 
 mod apart;
+mod bench;
 mod clamp;
 mod decap;
 mod helper;
@@ -9,7 +10,7 @@ mod maps;
 mod trace;
 
 use crate::abi::settings::feature;
-use crate::balance::balance;
+use crate::balance::{Straight, finish, straight};
 use crate::packet::{Buffer, Frame};
 use crate::tables::Tables;
 use core::mem::offset_of;
@@ -109,9 +110,15 @@ impl Buffer for Received {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "xdp")]
 extern "C" fn dsrload(context: *mut xdp_md) -> u32 {
-    let decision = balance(Received(context), &Maps);
+    let mut received = Received(context);
+    let decision = match straight(&mut received.frame(), &Maps) {
+        // Nearly all end here, and are not shown.
+        Straight::Sent(action, _) => return action,
+        Straight::Ended(outcome) => return outcome.verdict() as u32,
+        begun => finish(received, &Maps, begun),
+    };
     // The first half is known to the verifier, which drops all of it where the
-    // kernel cannot trace. The second is the one branch when tracing is off.
+    // kernel cannot trace.
     if Maps.settings().features.get() & feature::TRACE != 0 && Maps.control().trace.get() != 0 {
         apart::show(context, decision.word());
     }

@@ -50,13 +50,13 @@ impl Sum {
     #[must_use]
     #[allow(clippy::cast_possible_truncation, reason = "folded to 16 bits")]
     pub const fn checksum(self) -> u16 {
-        // Some hundreds of 32-bit words leave a carry of some bits: three more
-        // folds bring it down to 16.
-        let sum = (self.0 & 0xffff_ffff) + (self.0 >> 32);
-        let sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        !(sum as u16)
+        // A number and the same with its halves exchanged: what is carried out
+        // of the lower half of the sum is added to the upper one, which so
+        // becomes the halves' sum, with its own carry.
+        let sum = self.0.wrapping_add(self.0.rotate_left(32));
+        let sum = (sum >> 32) as u32;
+        let sum = sum.wrapping_add(sum.rotate_left(16));
+        !((sum >> 16) as u16)
     }
 }
 
@@ -66,6 +66,18 @@ impl Sum {
 #[must_use]
 pub const fn replaced(checksum: u16, old: u16, new: u16) -> u16 {
     Sum(0).word16(!checksum).word16(!old).word16(new).checksum()
+}
+
+/// [`replaced`], where the new word is the old one less one, as it stands
+/// little-endian.
+#[inline(always)]
+#[must_use]
+#[allow(clippy::cast_possible_truncation, reason = "folded to 16 bits")]
+pub const fn replaced_by_one_less(checksum: u16) -> u16 {
+    // The complement of the old word and the new one add up to the same, whatever
+    // they are.
+    let sum = !checksum as u32 + 0xfffe;
+    !((sum + (sum >> 16)) as u16)
 }
 
 #[cfg(test)]

@@ -18,6 +18,13 @@ pub trait Ip: Wire {
     /// Differentiated services and ECN.
     fn class(&self) -> u8;
 
+    /// What follows, if that is a whole packet without options. `None` too if
+    /// this is no header of this version.
+    fn plain_protocol(&self) -> Option<Protocol>;
+
+    /// Length of the packet in bytes, with this header.
+    fn length(&self) -> u32;
+
     /// Routers that the packet may still pass.
     fn hops(&self) -> u8;
 

@@ -150,13 +150,25 @@ impl Ip for Ipv4 {
     }
 
     #[inline(always)]
+    fn plain_protocol(&self) -> Option<Protocol> {
+        (self.version_and_length == PLAIN && !self.is_fragment()).then_some(self.protocol)
+    }
+
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        self.total_length.number() as u32
+    }
+
+    #[inline(always)]
     fn hops(&self) -> u8 {
         self.ttl
     }
 
     #[inline(always)]
     fn pass(&mut self) {
-        self.set_ttl(self.ttl.wrapping_sub(1));
+        self.ttl = self.ttl.wrapping_sub(1);
+        let checksum = checksum::replaced_by_one_less(self.checksum.raw());
+        self.checksum.set_raw(checksum);
     }
 }
 

@@ -160,6 +160,17 @@ impl Ip for Ipv6 {
     }
 
     #[inline(always)]
+    fn plain_protocol(&self) -> Option<Protocol> {
+        self.is_valid().then_some(self.next)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "a header of 40 bytes")]
+    fn length(&self) -> u32 {
+        LENGTH as u32 + self.payload_length.number() as u32
+    }
+
+    #[inline(always)]
     fn hops(&self) -> u8 {
         self.hops
     }

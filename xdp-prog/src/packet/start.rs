@@ -2,17 +2,18 @@
 
 use super::ethernet::Ethernet;
 use super::frame::Wire;
-use super::transport::Udp;
+use super::transport::Tcp;
 
-/// Ethernet, IP without anything in between, and the first eight bytes of what
-/// follows.
+/// Ethernet, IP without anything in between, and as much as a TCP header is
+/// long: UDP's has the ports in the same place.
 #[repr(C)]
 pub struct Start<I> {
     /// The frame's own.
     pub ethernet: Ethernet,
     /// The packet's.
     pub ip: I,
-    _transport: Udp,
+    /// TCP's, or the first bytes of UDP.
+    pub transport: Tcp,
 }
 
 // SAFETY: headers, one after the other, without padding: all have alignment 1.

@@ -130,7 +130,7 @@ pub mod flag {
 #[inline(always)]
 #[must_use]
 pub const fn opens(flags: u8) -> bool {
-    flags & !(flags >> 3) & flag::SYN != 0
+    flags & (flag::SYN | flag::ACK) == flag::SYN
 }
 
 #[cfg(test)]

@@ -53,6 +53,9 @@ pub enum Part {
 /// What differs between IPv4 and IPv6. The packet's way is compiled once for
 /// each.
 pub trait Family: Addresses {
+    /// 4 or 6.
+    const VERSION: u8;
+
     /// The protocol number of its control messages.
     const ICMP: Protocol;
 
@@ -62,14 +65,12 @@ pub trait Family: Addresses {
     /// Its IP header, without options.
     type Header: Ip;
 
+    /// The addresses in an IP header.
+    fn of(header: &Self::Header) -> Self;
+
     /// What an IP header says that stands at this offset. `None` if it is
     /// none.
     fn describe(header: &Self::Header, offset: usize) -> Option<Packet<Self>>;
-
-    /// Whether the destination can be none of this family's VIPs though the
-    /// table may have it: an IPv4-mapped IPv6 address, which is how IPv4 VIPs
-    /// stand there, and which is never on a wire (RFC 4291, 2.5.5.2).
-    fn is_mapped(&self) -> bool;
 
     /// Goes over what stands between the IP header and the transport header.
     ///
@@ -155,7 +156,6 @@ impl<F: Family> Packet<F> {
         let tcp: &Tcp = self.header(frame)?;
         Ok(Flow {
             tcp_flags: tcp.flags,
-            sequence: tcp.sequence.raw(),
             ..self.flow_of(self.addresses, tcp.ports, self.protocol)
         })
     }
@@ -194,7 +194,6 @@ impl<F: Family> Packet<F> {
             ports: ports.raw(),
             protocol: protocol.0,
             tcp_flags: 0,
-            sequence: 0,
             length: self.length as u32,
         }
     }

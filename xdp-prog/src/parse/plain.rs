@@ -1,27 +1,36 @@
 //! The plain packet, as nearly every one is: Ethernet, IP, TCP or UDP, nothing
-//! in between, all headers in the frame. It is read at constant offsets.
+//! in between, as many bytes in the frame as a TCP header ends behind. It is
+//! read at constant offsets.
 
-use super::{Family, Packet, Part, has_ports};
-use crate::packet::Frame;
-use crate::packet::ethernet;
+use super::Family;
+use crate::packet::ip::Ip;
+use crate::packet::ipv4::Protocol;
 use crate::packet::start::Start;
+use crate::packet::transport::{Tcp, Udp};
 use crate::select::Flow;
 
-/// The flow of a plain packet; `None` if it is not one.
+/// The flow of a packet of this protocol that has a plain IP header; `None` if it
+/// is not plain as well.
 #[inline(always)]
 #[must_use]
-pub fn flow<F: Family>(frame: &Frame, start: &Start<F::Header>) -> Option<Flow<F>> {
-    let packet = F::describe(&start.ip, ethernet::LENGTH)?;
-    let is_plain = packet.headers == size_of::<F::Header>()
-        && packet.part == Part::Whole
-        && !packet.addresses.is_mapped()
-        && has_ports(packet.protocol);
-    if !is_plain {
+#[allow(clippy::cast_possible_truncation, reason = "lengths of headers")]
+pub fn flow<F: Family>(start: &Start<F::Header>, protocol: Protocol) -> Option<Flow<F>> {
+    let (ip, tcp) = (&start.ip, &start.transport);
+    let headers = size_of::<F::Header>() as u32;
+    let length = ip.length();
+    let (tcp_flags, least) = match protocol {
+        Protocol::TCP => (tcp.flags, headers + size_of::<Tcp>() as u32),
+        Protocol::UDP => (0, headers + size_of::<Udp>() as u32),
+        _ => return None,
+    };
+    if length < least {
         return None;
     }
-    let packet = Packet {
-        headers: size_of::<F::Header>(),
-        ..packet
-    };
-    packet.flow(frame).ok()
+    Some(Flow {
+        addresses: F::of(ip),
+        ports: tcp.ports.raw(),
+        protocol: protocol.0,
+        tcp_flags,
+        length,
+    })
 }

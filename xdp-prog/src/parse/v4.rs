@@ -9,18 +9,24 @@ use crate::packet::transport::Ports;
 use crate::select::V4;
 
 impl Family for V4 {
+    const VERSION: u8 = 4;
     const ICMP: Protocol = Protocol::ICMP;
     const ECHO: [u8; 2] = icmp::ECHO;
 
     type Header = Ipv4;
 
     #[inline(always)]
+    fn of(ip: &Ipv4) -> Self {
+        V4 {
+            source: ip.source.raw(),
+            destination: ip.destination.raw(),
+        }
+    }
+
+    #[inline(always)]
     fn describe(ip: &Ipv4, offset: usize) -> Option<Packet<Self>> {
         Some(Packet {
-            addresses: V4 {
-                source: ip.source.raw(),
-                destination: ip.destination.raw(),
-            },
+            addresses: Self::of(ip),
             start: offset,
             headers: ip.header_length()?,
             length: ip.total_length.number() as usize,
@@ -35,11 +41,6 @@ impl Family for V4 {
                 Part::Whole
             },
         })
-    }
-
-    #[inline(always)]
-    fn is_mapped(&self) -> bool {
-        false
     }
 
     #[inline(always)]

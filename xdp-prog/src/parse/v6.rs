@@ -2,7 +2,6 @@
 
 use super::{Family, Packet, Part, Quoted, has_ports};
 use crate::abi::Outcome;
-use crate::abi::state::mapped;
 use crate::packet::Frame;
 use crate::packet::frame::REACH;
 use crate::packet::icmp::{self, Icmp, Meaning};
@@ -17,10 +16,19 @@ use crate::select::V6;
 const EXTENSIONS: usize = 6;
 
 impl Family for V6 {
+    const VERSION: u8 = 6;
     const ICMP: Protocol = Protocol::ICMPV6;
     const ECHO: [u8; 2] = icmp::ECHO_V6;
 
     type Header = Ipv6;
+
+    #[inline(always)]
+    fn of(ip: &Ipv6) -> Self {
+        V6 {
+            source: ip.source.raw(),
+            destination: ip.destination.raw(),
+        }
+    }
 
     #[inline(always)]
     fn describe(ip: &Ipv6, offset: usize) -> Option<Packet<Self>> {
@@ -28,10 +36,7 @@ impl Family for V6 {
             return None;
         }
         Some(Packet {
-            addresses: V6 {
-                source: ip.source.raw(),
-                destination: ip.destination.raw(),
-            },
+            addresses: Self::of(ip),
             start: offset,
             headers: ipv6::LENGTH,
             length: ipv6::LENGTH + ip.payload_length.number() as usize,
@@ -40,13 +45,6 @@ impl Family for V6 {
             protocol: ip.next,
             part: Part::Whole,
         })
-    }
-
-    #[inline(always)]
-    fn is_mapped(&self) -> bool {
-        let [high, low] = self.destination;
-        let [_, mapped] = mapped(0);
-        high == 0 && low & 0xffff_ffff == mapped
     }
 
     #[inline(never)]

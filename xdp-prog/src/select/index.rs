@@ -5,8 +5,9 @@
 //! by trying displacements until all of a group fall on free places. The
 //! look-up then reads one displacement and one entry, and compares once.
 
-use super::Place;
+use super::{Addresses, Place, V4, V6};
 use crate::abi::limits::{DISPLACEMENTS, SERVICE_PLACES};
+use crate::abi::state::{index, unmapped};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -22,7 +23,7 @@ pub struct Key {
 /// Where everything goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Index {
-    /// The seed under which it worked out.
+    /// The seed under which it worked out: an [`index`].
     pub seed: u64,
     /// All displacements.
     pub displacements: Vec<u16>,
@@ -34,20 +35,34 @@ pub struct Index {
 /// full at most.
 const SEEDS: u64 = 64;
 
-/// Finds places for `keys`, which must be distinct. `None` if there are too
+/// Finds places for `keys`, which must be distinct, in this copy of the table
+/// (0 or 1). `None` if there are too
 /// many or two are equal.
 #[must_use]
-pub fn build(keys: &[Key]) -> Option<Index> {
+pub fn build(keys: &[Key], copy: u32) -> Option<Index> {
     (1..=SEEDS)
-        .map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        .map(|n| index::of(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), copy))
         .find_map(|seed| try_seed(keys, seed))
 }
 
+fn place(key: &Key, seed: u64) -> Place {
+    let word = match unmapped(key.address) {
+        Some(destination) => V4 {
+            source: 0,
+            destination,
+        }
+        .word(),
+        None => V6 {
+            source: [0; 2],
+            destination: key.address,
+        }
+        .word(),
+    };
+    Place::of(word, key.key, seed)
+}
+
 fn try_seed(keys: &[Key], seed: u64) -> Option<Index> {
-    let places: Vec<Place> = keys
-        .iter()
-        .map(|k| Place::of(k.address, k.key, seed))
-        .collect();
+    let places: Vec<Place> = keys.iter().map(|key| place(key, seed)).collect();
     let mut groups = vec![Vec::new(); DISPLACEMENTS as usize];
     for (i, place) in places.iter().enumerate() {
         groups[(place.displacement & (DISPLACEMENTS - 1)) as usize].push(i);
@@ -86,9 +101,12 @@ mod tests {
 
     fn keys(n: u32) -> Vec<Key> {
         (0..n)
-            .map(|i| Key {
-                address: mapped((0x0a00_0000 + i / 7).to_be()),
-                key: service_key([0, (i % 7) as u8 + 1], 6),
+            .map(|i| {
+                let address = mapped((0x0a00_0000 + i / 7).to_be());
+                Key {
+                    address,
+                    key: service_key(address, [0, (i % 7) as u8 + 1], 6),
+                }
             })
             .collect()
     }
@@ -96,10 +114,10 @@ mod tests {
     #[test]
     fn a_full_table_is_placed_without_a_collision() {
         let keys = keys(SERVICES * 2);
-        let index = build(&keys).expect("a table that is half full");
+        let index = build(&keys, 1).expect("a table that is half full");
         let mut seen = vec![false; SERVICE_PLACES as usize];
         for (key, &place) in keys.iter().zip(&index.places) {
-            let found = Place::of(key.address, key.key, index.seed);
+            let found = super::place(key, index.seed);
             let d = index.displacements[(found.displacement & (DISPLACEMENTS - 1)) as usize];
             assert_eq!((found.start ^ u32::from(d)) & (SERVICE_PLACES - 1), place);
             assert!(!seen[place as usize], "two keys at {place}");
@@ -111,6 +129,6 @@ mod tests {
     fn equal_keys_find_no_places() {
         let mut keys = keys(2);
         keys[1] = keys[0];
-        assert_eq!(build(&keys), None);
+        assert_eq!(build(&keys, 0), None);
     }
 }

@@ -105,6 +105,17 @@ impl<'a> Track<'a> {
         (!entry.is_free()).then_some(Known { place, entry })
     }
 
+    /// Where the flow's packets go, if its entry stands where it prefers to and
+    /// its last packet came in this epoch.
+    #[inline(always)]
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "takes the entry apart")]
+    pub fn glance(&self) -> Option<u16> {
+        let known = Entry::new(self.tag(), self.epoch, 0);
+        let differs = self.entry(self.preferred()).0 ^ known.0;
+        (differs >> 16 == 0 && differs != 0).then_some(differs as u16)
+    }
+
     /// Whether the flow's last packet is so long ago that a SYN opens a new
     /// connection.
     #[inline(always)]

@@ -23,53 +23,52 @@ pub struct Seen {
     pub fragment: Option<FragmentKey>,
 }
 
-/// A flow of either family.
+/// A flow of either family, and the TCP sequence number of its packet, as on the
+/// wire; 0 for UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     /// Of IPv4.
-    V4(select::Flow<V4>),
+    V4(select::Flow<V4>, u32),
     /// Of IPv6.
-    V6(select::Flow<V6>),
+    V6(select::Flow<V6>, u32),
 }
 
 impl Flow {
     /// Its hash.
     pub fn hash(&self, control: &Control, service: &Service) -> u64 {
         match self {
-            Self::V4(flow) => flow.hash(control, service),
-            Self::V6(flow) => flow.hash(control, service),
+            Self::V4(flow, _) => flow.hash(control, service),
+            Self::V6(flow, _) => flow.hash(control, service),
         }
     }
 
     /// Its hash as a new connection.
     pub fn roll(&self, control: &Control) -> u64 {
-        match self {
-            Self::V4(flow) => flow.roll(control),
-            Self::V6(flow) => flow.roll(control),
-        }
+        let (Self::V4(_, sequence) | Self::V6(_, sequence)) = self;
+        select::roll(self.hash(control, &Service::default()), *sequence, control)
     }
 
     /// Its VIP, as the table of services has it.
     pub fn vip(&self) -> [u64; 2] {
         match self {
-            Self::V4(flow) => flow.addresses.vip(),
-            Self::V6(flow) => flow.addresses.vip(),
+            Self::V4(flow, _) => flow.addresses.vip(),
+            Self::V6(flow, _) => flow.addresses.vip(),
         }
     }
 
     /// The service's port.
     pub fn port(&self) -> u16 {
         match self {
-            Self::V4(flow) => u16::from_be_bytes(flow.port()),
-            Self::V6(flow) => u16::from_be_bytes(flow.port()),
+            Self::V4(flow, _) => u16::from_be_bytes(flow.port()),
+            Self::V6(flow, _) => u16::from_be_bytes(flow.port()),
         }
     }
 
     /// Its protocol.
     pub fn protocol(&self) -> u8 {
         match self {
-            Self::V4(flow) => flow.protocol,
-            Self::V6(flow) => flow.protocol,
+            Self::V4(flow, _) => flow.protocol,
+            Self::V6(flow, _) => flow.protocol,
         }
     }
 }
@@ -221,29 +220,23 @@ impl<'a> Packet<'a> {
         };
         Some(if self.version == 4 {
             let address = |[_, low]: [u64; 2]| u32::try_from(low >> 32).expect("half a word");
-            Flow::V4(select::Flow {
-                addresses: V4 {
-                    source: address(source),
-                    destination: address(destination),
-                },
-                ports,
-                protocol,
-                tcp_flags,
+            let addresses = V4 {
+                source: address(source),
+                destination: address(destination),
+            };
+            Flow::V4(
+                of_parts(addresses, ports, protocol, tcp_flags, length),
                 sequence,
-                length,
-            })
+            )
         } else {
-            Flow::V6(select::Flow {
-                addresses: V6 {
-                    source,
-                    destination,
-                },
-                ports,
-                protocol,
-                tcp_flags,
+            let addresses = V6 {
+                source,
+                destination,
+            };
+            Flow::V6(
+                of_parts(addresses, ports, protocol, tcp_flags, length),
                 sequence,
-                length,
-            })
+            )
         })
     }
 
@@ -265,4 +258,20 @@ impl<'a> Packet<'a> {
 fn words(address: [u8; 16]) -> [u64; 2] {
     let (halves, _) = address.as_chunks::<8>();
     [u64::from_le_bytes(halves[0]), u64::from_le_bytes(halves[1])]
+}
+
+fn of_parts<A>(
+    addresses: A,
+    ports: u32,
+    protocol: u8,
+    tcp_flags: u8,
+    length: u32,
+) -> select::Flow<A> {
+    select::Flow {
+        addresses,
+        ports,
+        protocol,
+        tcp_flags,
+        length,
+    }
 }

@@ -17,7 +17,7 @@ use crate::packets::fixture::Fixture;
 use crate::packets::site::{LAST_DESTINATION, destination};
 use crate::packets::snapshot::Snapshot;
 use crate::packets::subject::{Host, Subject};
-use crate::packets::world::{World, forget};
+use crate::packets::world::{World, forget_up_to};
 use xdp_prog::abi::state::destination as flag;
 use xdp_prog::balance::{Apart, Decision};
 use xdp_prog::host::{Window, run};
@@ -31,7 +31,7 @@ const HEAD: usize = 4;
 const BUCKETS: u32 = 16;
 
 /// As many destinations as the world has, and some that nothing may go to.
-const DESTINATION_BITS: u32 = (LAST_DESTINATION + 8).next_power_of_two().ilog2();
+const SOME: u16 = LAST_DESTINATION + 8;
 
 /// Bytes on each side of a frame: more than a header could stick out of it.
 const MARGIN: usize = 1024;
@@ -57,7 +57,6 @@ impl Bench {
             let host = Host::at_epoch(0);
             let settings = host.tables().settings();
             settings.bucket_mask.set(BUCKETS - 1);
-            settings.destination_bits.set(DESTINATION_BITS);
             world.fill(&host);
             host
         }))
@@ -74,7 +73,7 @@ impl Bench {
         let at = |place: usize| input.get(place).copied().unwrap_or(0);
         let [mut epoch, gap, number, manner] = [at(0), at(1), at(2), at(3)];
         for host in &self.0 {
-            forget(host.tables());
+            forget_up_to(SOME, host.tables());
             host.tables().forget_fragments();
             befall(host, number.into(), manner >> 3);
         }
@@ -89,7 +88,7 @@ impl Bench {
             }
             epoch = epoch.wrapping_add(gap);
         }
-        let [alone, others @ ..] = self.0.each_ref().map(|h| Snapshot::of(h.tables()));
+        let [alone, others @ ..] = self.0.each_ref().map(|h| Snapshot::up_to(SOME, h.tables()));
         for other in others {
             assert_eq!(
                 alone, other,

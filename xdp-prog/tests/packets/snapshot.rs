@@ -1,6 +1,6 @@
 //! What stands in the flow table and the counters.
 
-use super::world::destination_mask;
+use super::world::LAST_NUMBER;
 use std::collections::BTreeMap;
 use std::fmt;
 use xdp_prog::abi::Outcome;
@@ -23,6 +23,11 @@ pub struct Snapshot {
 impl Snapshot {
     /// What stands there now.
     pub fn of(tables: &impl Tables) -> Self {
+        Self::up_to(LAST_NUMBER, tables)
+    }
+
+    /// The same, of destinations up to this number.
+    pub fn up_to(last: u16, tables: &impl Tables) -> Self {
         let mut flows = Vec::new();
         for bucket in 0..=tables.settings().bucket_mask.get() {
             let entries = tables.bucket(bucket).0.iter().map(|entry| entry.get());
@@ -31,7 +36,7 @@ impl Snapshot {
         flows.sort_unstable();
         Self {
             flows,
-            counters: counters(tables, destination_mask(tables)),
+            counters: counters(tables, last),
             outcomes: outcomes(tables),
         }
     }

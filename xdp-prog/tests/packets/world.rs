@@ -62,8 +62,8 @@ use super::site::{LAST_DESTINATION, SITES, SLOTS, SOURCES, Site, destination, re
 use super::subject::Subject;
 use xdp_prog::abi::SourceKey;
 use xdp_prog::abi::key::source;
-use xdp_prog::abi::limits::{DISPLACEMENTS, SERVICE_PLACES};
-use xdp_prog::abi::state::{mapped, service_key};
+use xdp_prog::abi::limits::DESTINATIONS;
+use xdp_prog::abi::state::{mapped, service_key, vip_bit};
 use xdp_prog::select::index::{self, Index, Key};
 use xdp_prog::tables::Tables;
 
@@ -124,7 +124,7 @@ impl World {
                 entries.push(Entry {
                     key: Key {
                         address,
-                        key: service_key(site.port.to_be_bytes(), site.protocol),
+                        key: service_key(address, site.port.to_be_bytes(), site.protocol),
                     },
                     place: Some(place),
                     vip_flags: 0,
@@ -136,7 +136,7 @@ impl World {
                 entries.push(Entry {
                     key: Key {
                         address,
-                        key: service_key([0, 0], 0),
+                        key: service_key(address, [0, 0], 0),
                     },
                     place: None,
                     vip_flags: same.fold(0, |all, other| all | other.vip_flags),
@@ -144,7 +144,7 @@ impl World {
             }
         }
         let keys: Vec<Key> = entries.iter().map(|entry| entry.key).collect();
-        let index = index::build(&keys).expect("a few dozen keys fit");
+        let index = index::build(&keys, COPY).expect("a few dozen keys fit");
         Self { entries, index }
     }
 
@@ -154,13 +154,12 @@ impl World {
         let tables = subject.tables();
         let settings = tables.settings();
         assert_eq!(settings.port.get(), u32::from(PORT));
-        assert_eq!(settings.service_mask.get(), SERVICE_PLACES - 1);
-        assert_eq!(settings.displacement_mask.get(), DISPLACEMENTS - 1);
 
         let control = tables.control();
-        control.active.set(COPY);
         control.trace.set(0);
-        control.seeds[COPY as usize].set(self.index.seed);
+        control.index.set(self.index.seed);
+        let bits = self.entries.iter().map(|entry| vip_bit(entry.key.address));
+        control.vips.set(bits.fold(0, |all, bit| all | 1 << bit));
         for (word, key) in control.keys.iter().zip(KEYS) {
             word.set(key);
         }
@@ -273,12 +272,17 @@ fn fill_sources(subject: &impl Subject) {
 
 /// Empties the flow table and sets all counters to zero.
 pub fn forget(tables: &impl Tables) {
+    forget_up_to(LAST_NUMBER, tables);
+}
+
+/// The same, of destinations up to this number.
+pub fn forget_up_to(last: u16, tables: &impl Tables) {
     for index in 0..=tables.settings().bucket_mask.get() {
         for entry in &tables.bucket(index).0 {
             entry.set(0);
         }
     }
-    for number in 0..=destination_mask(tables) {
+    for number in 0..=last {
         let counter = tables.counter(number);
         counter.packets.set(0);
         counter.bytes.set(0);
@@ -295,7 +299,5 @@ pub fn forget(tables: &impl Tables) {
 }
 
 /// The highest number that a destination can have.
-pub fn destination_mask(tables: &impl Tables) -> u16 {
-    let count = 1_u32 << tables.settings().destination_bits.get();
-    u16::try_from(count - 1).expect("its number has 16 bits")
-}
+pub const LAST_NUMBER: u16 = 8191;
+const _: () = assert!(LAST_NUMBER as u32 == DESTINATIONS - 1);

@@ -79,15 +79,13 @@ impl Course {
     }
 
     /// The slots up to the horizon, and when it is there.
-    pub fn walk(&self, path: &Path) -> impl Iterator<Item = (u32, u64)> {
-        let mut slot = path.offset;
-        let (skip, key, pace) = (path.skip, path.key, path.pace);
-        self.ticks.iter().map_while(move |tick| {
-            let here = (slot ^ key) & self.mask;
-            slot = slot.wrapping_add(skip);
-            let time = (tick * pace) >> 16;
-            (time <= self.horizon).then_some((here, time))
-        })
+    pub fn walk<'a>(&'a self, path: &'a Path) -> Walk<'a> {
+        Walk {
+            course: self,
+            path,
+            ticks: self.ticks.iter(),
+            slot: path.offset,
+        }
     }
 
     /// The slot that comes after `rank` others.
@@ -114,6 +112,30 @@ impl Course {
     fn word_at(&self, path: &Path, slot: u32) -> u64 {
         let steps = (slot ^ path.key).wrapping_sub(path.offset);
         self.word(steps.wrapping_mul(path.back) & self.mask)
+    }
+}
+
+/// The way of one candidate up to the horizon.
+pub struct Walk<'a> {
+    course: &'a Course,
+    path: &'a Path,
+    ticks: std::slice::Iter<'a, u64>,
+    slot: u32,
+}
+
+impl Iterator for Walk<'_> {
+    /// The slot, and when it is there.
+    type Item = (u32, u64);
+
+    // A loader of a thousand services takes a million of these steps, and the
+    // binary is built to be small: nothing is inlined there that need not be.
+    #[inline(always)]
+    fn next(&mut self) -> Option<(u32, u64)> {
+        let tick = self.ticks.next()?;
+        let here = (self.slot ^ self.path.key) & self.course.mask;
+        self.slot = self.slot.wrapping_add(self.path.skip);
+        let time = (tick * self.path.pace) >> 16;
+        (time <= self.course.horizon).then_some((here, time))
     }
 }
 

@@ -62,7 +62,11 @@ fn link(
     };
     let descriptors = [(".bss", 7), ("second", 9)];
     let descriptors = descriptors.map(|(name, fd)| (name.to_owned(), fd));
-    code.link(&code.functions[&(XDP, 0)], &BTreeMap::from(descriptors))
+    code.link(
+        &code.functions[&(XDP, 0)],
+        &BTreeMap::from(descriptors),
+        &BTreeMap::new(),
+    )
 }
 
 fn cause(result: Result<Linked, ObjectError>) -> LinkError {

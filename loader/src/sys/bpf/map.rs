@@ -30,6 +30,8 @@ impl MapKind {
     pub const LRU_PERCPU_HASH: Self = Self(10);
     /// Longest prefix match; needs [`super::BPF_F_NO_PREALLOC`].
     pub const LPM_TRIE: Self = Self(11);
+    /// An array of maps that are alike; see [`super::map_of_maps_create`].
+    pub const ARRAY_OF_MAPS: Self = Self(12);
     /// Network interfaces, for redirection.
     pub const DEVMAP: Self = Self(14);
     /// Per-CPU storage of a control group.
@@ -134,7 +136,7 @@ impl MapFd {
         Ok(Self { fd, info })
     }
 
-    fn check_key(&self, key: &[u8]) -> io::Result<()> {
+    pub(super) fn check_key(&self, key: &[u8]) -> io::Result<()> {
         check_size("key", key.len(), self.info.key_size)
     }
 
@@ -201,12 +203,31 @@ const _: () = {
 /// 5.11 charge maps to `RLIMIT_MEMLOCK` and answer `EPERM` when it is too low:
 /// the limit is raised and the call repeated once.
 pub fn map_create(spec: &MapSpec<'_>) -> io::Result<MapFd> {
+    create(spec, 0)
+}
+
+/// `BPF_MAP_CREATE` of a map of maps, which are all like `inner`: its kind,
+/// sizes and flags (and capacity, of an array). Values are written as
+/// descriptors and read as identifiers.
+///
+/// `inner` is not put into it. Errors as in [`map_create`]; `InvalidInput` for
+/// another kind of map, of which the kernel would make one without a word.
+pub fn map_of_maps_create(spec: &MapSpec<'_>, inner: &MapFd) -> io::Result<MapFd> {
+    if spec.kind != MapKind::ARRAY_OF_MAPS {
+        return Err(invalid("not an array of maps".to_owned()));
+    }
+    create(spec, fd_number(inner.as_fd()))
+}
+
+/// `inner` is borrowed by the caller, or 0 where there is none.
+fn create(spec: &MapSpec<'_>, inner: u32) -> io::Result<MapFd> {
     let mut attr = CreateAttr {
         kind: spec.kind.0,
         key_size: spec.key_size,
         value_size: spec.value_size,
         max_entries: spec.max_entries,
         flags: spec.flags,
+        inner_map_fd: inner,
         name: object_name(spec.name),
         ..CreateAttr::default()
     };
@@ -224,12 +245,12 @@ pub fn map_create(spec: &MapSpec<'_>) -> io::Result<MapFd> {
 
 #[derive(Default)]
 #[repr(C)]
-struct ElementAttr {
-    fd: u32,
-    pad: u32,
-    key: u64,
-    value: u64,
-    flags: u64,
+pub(super) struct ElementAttr {
+    pub(super) fd: u32,
+    pub(super) pad: u32,
+    pub(super) key: u64,
+    pub(super) value: u64,
+    pub(super) flags: u64,
 }
 
 const _: () = assert!(size_of::<ElementAttr>() == 32);
@@ -286,7 +307,7 @@ pub fn map_delete(map: &MapFd, key: &[u8]) -> io::Result<bool> {
     found(unsafe { bpf(Command::MapDelete, &mut attr) })
 }
 
-fn found<T>(answer: io::Result<T>) -> io::Result<bool> {
+pub(super) fn found<T>(answer: io::Result<T>) -> io::Result<bool> {
     match answer {
         Ok(_) => Ok(true),
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
@@ -332,36 +353,4 @@ pub fn map_next_key(map: &MapFd, key: Option<&[u8]>, next: &mut [u8]) -> io::Res
 /// `EPERM` without CAP_SYS_ADMIN.
 pub fn map_next_id(id: u32) -> io::Result<Option<u32>> {
     next_id(Command::MapNextId, id)
-}
-
-/// The largest `CONFIG_NR_CPUS` of any architecture (x86 with MAXSMP).
-const MAX_CPUS: usize = 8192;
-
-/// How many 8-byte values the kernel writes when entry 0 of this per-CPU array
-/// is read: the number of possible CPUs.
-///
-/// `InvalidInput` for another map than a PERCPU_ARRAY of 8-byte values that
-/// are all zero, as they are after its creation.
-pub(in crate::sys) fn overwritten_by_lookup(map: &MapFd) -> io::Result<u32> {
-    if map.info.kind != MapKind::PERCPU_ARRAY || map.info.value_size != 8 {
-        return Err(invalid("not a per-CPU array of 8-byte values".to_owned()));
-    }
-    const CANARY: u64 = 0x5ca1_ab1e_0ddb_a115;
-    let mut values = vec![CANARY; MAX_CPUS];
-    let key = 0_u32.to_ne_bytes();
-    let mut attr = ElementAttr {
-        fd: fd_number(map.as_fd()),
-        key: address(&key),
-        value: address_mut(&mut values),
-        ..ElementAttr::default()
-    };
-    // SAFETY: the kernel reads 4 bytes, the key of every array, and writes 8
-    // bytes for each possible CPU; there is room for more CPUs than a kernel
-    // can be built for. Any bits are a valid u64.
-    unsafe { bpf(Command::MapLookup, &mut attr) }?;
-    let count = values
-        .iter()
-        .position(|&value| value == CANARY)
-        .unwrap_or(MAX_CPUS);
-    u32::try_from(count).map_err(|_| invalid("too many CPUs".to_owned()))
 }

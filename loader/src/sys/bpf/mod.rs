@@ -11,20 +11,24 @@
 mod btf;
 mod call;
 mod map;
+mod per_cpu;
 mod pin;
 mod program;
+mod test_run;
 
 pub use btf::{BtfFd, btf_load};
-pub(super) use map::overwritten_by_lookup;
 pub use map::{
     MapBtf, MapFd, MapInfo, MapKind, MapSpec, map_by_id, map_create, map_delete, map_freeze,
-    map_lookup, map_next_id, map_next_key, map_update,
+    map_lookup, map_next_id, map_next_key, map_of_maps_create, map_update,
 };
+pub(super) use per_cpu::overwritten_by_lookup;
+pub use per_cpu::{map_lookup_each, map_update_each};
 pub use pin::{is_bpffs, open_pinned_map, open_pinned_program, pin};
 pub use program::{
-    ProgramBtf, ProgramFd, ProgramInfo, ProgramKind, ProgramSpec, TestRun, program_by_id,
-    program_info, program_load, program_next_id, test_run,
+    ProgramBtf, ProgramFd, ProgramInfo, ProgramKind, ProgramSpec, program_by_id, program_info,
+    program_load, program_next_id,
 };
+pub use test_run::{LiveRun, TestRun, test_run, test_run_live, test_run_repeat};
 
 /// Map flag: the program may read the map but not write it (5.2).
 pub const BPF_F_RDONLY_PROG: u32 = 1 << 7;

@@ -2,7 +2,7 @@
 
 use super::btf::BtfFd;
 use super::call::{
-    Command, NAME_LEN, address, address_mut, bpf, bpf_fd, fd_by_id, fd_number, fill_info, invalid,
+    Command, NAME_LEN, address, address_mut, bpf_fd, fd_by_id, fd_number, fill_info, invalid,
     length, name_text, next_id, object_name,
 };
 use crate::sys::memlock;
@@ -158,7 +158,7 @@ pub fn program_load(spec: &ProgramSpec<'_>, log: Option<&mut [u8]>) -> io::Resul
 ///
 /// # Safety
 ///
-/// As for [`bpf`].
+/// As for [`bpf`](super::call::bpf).
 unsafe fn load(attr: &mut LoadAttr) -> io::Result<OwnedFd> {
     let mut attempts = 1;
     loop {
@@ -263,56 +263,4 @@ pub fn program_by_id(id: u32) -> io::Result<Option<ProgramFd>> {
 /// `None`. `EPERM` without CAP_SYS_ADMIN.
 pub fn program_next_id(id: u32) -> io::Result<Option<u32>> {
     next_id(Command::ProgramNextId, id)
-}
-
-/// How a program treated a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TestRun {
-    /// What the program returned; of an XDP program, `enum xdp_action`.
-    pub verdict: u32,
-    /// Bytes of the packet afterwards.
-    pub len: usize,
-}
-
-#[derive(Default)]
-#[repr(C)]
-struct TestRunAttr {
-    fd: u32,
-    verdict: u32,
-    in_len: u32,
-    out_len: u32,
-    data_in: u64,
-    data_out: u64,
-    repeat: u32,
-    duration: u32,
-}
-
-const _: () = assert!(size_of::<TestRunAttr>() == 40);
-
-/// `BPF_PROG_TEST_RUN`: runs the program once on `packet`, as if the loopback
-/// interface had received it, and leaves what became of it in `out`.
-///
-/// `EINVAL` for a packet shorter than an Ethernet header (Linux 5.10 takes it);
-/// `ENOMEM` beyond what an XDP frame holds (73,152 bytes on Linux 6.18; before
-/// 5.18 one page, less head and tail room, and `EINVAL`); `ENOSPC` when it does
-/// not fit `out`. An empty `out` asks for the verdict and the length alone.
-/// `EPERM` without CAP_NET_ADMIN and CAP_BPF, where unprivileged BPF is off.
-pub fn test_run(program: &ProgramFd, packet: &[u8], out: &mut [u8]) -> io::Result<TestRun> {
-    let mut attr = TestRunAttr {
-        fd: fd_number(program.as_fd()),
-        in_len: length(packet.len())?,
-        out_len: length(out.len())?,
-        data_in: address(packet),
-        data_out: address_mut(out),
-        repeat: 1,
-        ..TestRunAttr::default()
-    };
-    // SAFETY: the kernel reads `in_len` bytes and writes at most `out_len`, the
-    // lengths of the slices, which outlive the call.
-    unsafe { bpf(Command::TestRun, &mut attr) }?;
-    let len = usize::try_from(attr.out_len).map_err(io::Error::other)?;
-    Ok(TestRun {
-        verdict: attr.verdict,
-        len,
-    })
 }

@@ -4,18 +4,29 @@
 mod backend;
 mod bench;
 mod decap;
+mod drain;
+mod import;
+mod member;
+mod plan;
 mod service;
+mod shell;
+mod show;
+mod time;
 
 pub use backend::{CheckArgs, OnBackend, SetupArgs, UndoArgs};
 pub use bench::BenchArgs;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 pub use decap::DecapArgs;
+pub use drain::DrainArgs;
+pub use import::ImportArgs;
+pub use member::{BackendArgs, BackendId, MemberArgs, ServiceId, SetArgs, Target};
+pub use plan::{AgreeArgs, ApplyArgs, ExportArgs, OneArgs, PlanArgs};
 pub use service::ServiceArgs;
-use std::net::IpAddr;
+pub use shell::{CompletionsArgs, ManArgs, Shell};
+pub use show::{BackendsArgs, Client, FlowsArgs, LookArgs, Show};
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use crate::model::{Service, ServiceAddress};
+use crate::model::Service;
 
 /// Layer 4 load balancer for direct server return.
 ///
@@ -34,6 +45,7 @@ Examples:
   dsrload eth0 -t 192.0.2.10:80 -r 10.0.0.3,10.0.0.4 -u 192.0.2.10:53 -r 10.0.0.5
   dsrload eth0 -t [2001:db8::10]:443 -r 2001:db8::3 -w 3 -r 2001:db8::4 -w 1
   dsrload eth0 eth1 -t 192.0.2.10:80 --forward ipip -r 10.1.0.3,10.2.0.4
+  dsrload eth0 -c dsrload.toml
   dsrload drain 192.0.2.10:80/10.0.0.3
   dsrload --unload eth0
 
@@ -58,9 +70,18 @@ pub enum Command {
     /// Shows what became of the packets: by outcome, by service, by backend.
     #[command(after_help = "Example:\n  dsrload stats -j | jq .balancers[0].outcomes")]
     Stats(ReportArgs),
+    /// Shows what is loaded as tables: services, backends, flows, drops, neighbours.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  dsrload show services\n  dsrload show drops --watch 5"
+    )]
+    Show(Show),
     /// Gives a backend no new connections; those that it has stay.
-    #[command(after_help = "Example:\n  dsrload drain 192.0.2.10:80/10.0.0.3")]
-    Drain(BackendArgs),
+    #[command(after_help = "\
+Examples:
+  dsrload drain 192.0.2.10:80/10.0.0.3
+  dsrload drain 192.0.2.10:80/10.0.0.3 --wait 10m --idle 60s")]
+    Drain(DrainArgs),
     /// Puts a backend into rotation.
     #[command(after_help = "Example:\n  dsrload ready 192.0.2.10:80/10.0.0.3")]
     Ready(BackendArgs),
@@ -77,6 +98,33 @@ pub enum Command {
     /// others. To spare those, drain first.
     #[command(after_help = "Example:\n  dsrload del -t 192.0.2.10:80 -r 10.0.0.6")]
     Del(MemberArgs),
+    /// Changes backends of a service that is loaded: weight, way, MAC, state.
+    #[command(after_help = "Example:\n  dsrload set -t 192.0.2.10:80 -r 10.0.0.6 -w 3")]
+    Set(SetArgs),
+    /// Says what applying a config file would change: each step, the slots that
+    /// get another owner, the flows that it touches. Changes nothing.
+    #[command(after_help = "Example:\n  dsrload plan dsrload.toml")]
+    Plan(PlanArgs),
+    /// Puts a config file in force on what is loaded: all of it at once, or
+    /// nothing.
+    #[command(after_help = "\
+Examples:
+  dsrload apply dsrload.toml
+  dsrload apply dsrload.toml --confirm 60s && curl -s http://192.0.2.10/ && dsrload confirm")]
+    Apply(ApplyArgs),
+    /// Keeps what was applied with --confirm.
+    #[command(after_help = "Example:\n  dsrload confirm")]
+    Confirm(OneArgs),
+    /// Puts the config before the last change in force again.
+    #[command(after_help = "Example:\n  dsrload rollback")]
+    Rollback(OneArgs),
+    /// Writes the config in force, as a file that can be applied.
+    #[command(after_help = "Example:\n  dsrload export > dsrload.toml")]
+    Export(ExportArgs),
+    /// Says whether balancers do the same: exports of theirs or config files, with
+    /// each other, or one with what is loaded here.
+    #[command(after_help = "Example:\n  dsrload agree lb1.toml lb2.toml")]
+    Agree(AgreeArgs),
     /// Settles slots that no connection needs unsettled any more: one sweep of
     /// the flow table.
     #[command(after_help = "Example:\n  dsrload settle --idle 600")]
@@ -106,6 +154,33 @@ Examples:
   dsrload bench eth0
   dsrload bench --synthetic --case v4-tcp -j")]
     Bench(BenchArgs),
+    /// Says all that is wrong with a config file, with line and remedy. It takes
+    /// no privileges, and changes nothing.
+    #[command(after_help = "Example:\n  dsrload check dsrload.toml")]
+    Check(FileArgs),
+    /// Makes a config file of what another balancer was told, and lists what of it
+    /// does not carry over. It takes no privileges, and changes nothing.
+    #[command(after_help = "\
+Examples:
+  ipvsadm -Sn | dsrload import --ipvsadm - > dsrload.toml
+  dsrload import --keepalived /etc/keepalived/keepalived.conf > dsrload.toml
+
+Exit codes: 0 all carries over, perhaps in another way, 1 something is left out,
+3 nothing carries over")]
+    Import(ImportArgs),
+    /// Writes what a shell needs to complete verbs and flags.
+    #[command(after_help = "\
+Examples:
+  dsrload completions bash > /etc/bash_completion.d/dsrload
+  dsrload completions zsh > /usr/local/share/zsh/site-functions/_dsrload
+  dsrload completions fish > /etc/fish/completions/dsrload.fish")]
+    Completions(CompletionsArgs),
+    /// Writes a manual page, or all of them.
+    #[command(after_help = "\
+Examples:
+  dsrload man drain | man -l -
+  dsrload man --dir /usr/local/share/man/man1")]
+    Man(ManArgs),
     /// On a backend: puts VIPs on lo, checks that all is well, takes it back.
     #[command(
         subcommand,
@@ -121,19 +196,23 @@ pub struct LoadArgs {
     #[arg(value_name = "IFACE", required = true)]
     pub interfaces: Vec<String>,
     /// Detach from the interfaces instead. Only dsrload's own program is removed.
-    #[arg(long, conflicts_with_all = ["mode", "object", "tcp", "udp", "backends"])]
+    #[arg(long, conflicts_with_all = ["mode", "object", "config", "tcp", "udp", "backends"])]
     pub unload: bool,
     /// Where XDP runs: in the driver, in the kernel's generic path, or on the
     /// card. A mode that is named never falls back to another.
     #[arg(long, value_enum, default_value_t = Mode::Auto)]
     pub mode: Mode,
+    /// Services, backends and all else from this file. Without it and without -t
+    /// and -u: from /etc/dsrload/dsrload.toml, if that exists.
+    #[arg(short = 'c', long, value_name = "FILE", conflicts_with_all = ["tcp", "udp", "backends", "seed", "flows", "slots", "no_echo"])]
+    pub config: Option<PathBuf>,
     /// Services and backends.
     #[command(flatten)]
     pub words: ServiceArgs,
     /// Makes the hash key of this text: balancers with the same text send the
     /// same flow to the same backend. Keep it secret, and long. Without it the
     /// key is random.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub seed: Option<String>,
     /// Flows that the flow table holds: up to 4194304, rounded up to a power of
     /// two. 8 bytes each.
@@ -165,29 +244,15 @@ pub struct ReportArgs {
     pub json: bool,
 }
 
-/// Arguments of `drain` and its like.
+/// Arguments of `check`.
 #[derive(Args, Debug)]
-pub struct BackendArgs {
-    /// The service (VIP:PORT, or VIP:PORT/udp) and its backend.
-    #[arg(value_name = "SERVICE/BACKEND")]
-    pub target: Target,
-    /// The balancer that has this interface, if there are several.
-    #[arg(long, value_name = "IFACE")]
-    pub interface: Option<String>,
-}
-
-/// Arguments of `add` and `del`.
-#[derive(Args, Debug)]
-pub struct MemberArgs {
-    /// One service and its backends.
-    #[command(flatten)]
-    pub words: ServiceArgs,
-    /// The balancer that has this interface, if there are several.
-    #[arg(long, value_name = "IFACE")]
-    pub interface: Option<String>,
-    /// The service, put together in the order of the command line.
-    #[arg(skip)]
-    pub services: Vec<Service>,
+pub struct FileArgs {
+    /// The config file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// As JSON.
+    #[arg(short, long)]
+    pub json: bool,
 }
 
 /// Arguments of `settle`.
@@ -253,31 +318,6 @@ pub enum Mode {
     Auto,
 }
 
-/// A backend of a service that is loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// One of the service's addresses.
-    pub service: ServiceAddress,
-    /// The backend's own address.
-    pub backend: IpAddr,
-}
-
-impl FromStr for Target {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (service, backend) = text.rsplit_once('/').ok_or(
-            "expected SERVICE/BACKEND, such as 192.0.2.10:80/10.0.0.3 or 192.0.2.10:53/udp/10.0.0.5",
-        )?;
-        Ok(Self {
-            service: service.parse()?,
-            backend: backend
-                .parse()
-                .map_err(|_| format!("'{backend}' is not the address of a backend"))?,
-        })
-    }
-}
-
 impl Cli {
     /// Reads the arguments of a process.
     ///
@@ -293,6 +333,9 @@ impl Cli {
             |text: String| Self::command().error(clap::error::ErrorKind::ValueValidation, text);
         match (&mut cli.command, matches.subcommand()) {
             (Some(Command::Add(arguments) | Command::Del(arguments)), Some((_, matches))) => {
+                arguments.services = arguments.words.in_order(matches).map_err(wrong)?;
+            }
+            (Some(Command::Set(arguments)), Some((_, matches))) => {
                 arguments.services = arguments.words.in_order(matches).map_err(wrong)?;
             }
             (None, _) => {

@@ -8,8 +8,10 @@
 pub mod bench;
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod datapath;
 pub mod fault;
+pub mod import;
 pub mod model;
 pub mod netlink;
 pub mod object;

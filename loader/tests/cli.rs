@@ -73,6 +73,18 @@ fn mistakes_on_the_command_line_are_exit_code_2() {
     }
     refuse("trace-pipe nosuch0 perhaps", 2, &["perhaps"]);
     refuse("nosuch0 --nosuch", 2, &["--nosuch"]);
+    refuse("check", 2, &["FILE"]);
+    refuse("show nosuch", 2, &["nosuch"]);
+    refuse("show services --watch 0", 2, &["100ms is the least"]);
+    refuse(
+        "show flows --client 192.0.2.0/24",
+        2,
+        &["192.0.2.0/24", "a prefix", "ADDR:PORT"],
+    );
+    refuse("show flows --limit many", 2, &["many"]);
+    let drain = "drain 192.0.2.1:80/10.0.0.3";
+    refuse(&format!("{drain} --wait soon"), 2, &["soon", "10m"]);
+    refuse(&format!("{drain} --idle 5s"), 2, &["--wait"]);
     refuse(
         "backend setup 192.0.2.0/24",
         2,
@@ -84,6 +96,25 @@ fn mistakes_on_the_command_line_are_exit_code_2() {
         2,
         &["192.0.2.10", "given twice"],
     );
+}
+
+#[test]
+fn what_is_said_twice_or_not_at_all_is_exit_code_2() {
+    refuse("--unload nosuch0 nosuch0", 2, &["nosuch0", "given twice"]);
+    refuse("nosuch0 --seed=", 2, &["--seed"]);
+    refuse(
+        "nosuch0 -t 192.0.2.1:80 -r 10.0.0.3 -w 3 -w 4",
+        2,
+        &["-w 4", "have a weight already"],
+    );
+    refuse("apply x.toml --confirm 60", 2, &["60", "60s"]);
+    refuse(
+        "set -t 192.0.2.1:80 -r 10.0.0.3 -w 1 -r 10.0.0.4",
+        2,
+        &["one -r"],
+    );
+    refuse("set -t 192.0.2.1:80 -r 10.0.0.3", 2, &["what to set"]);
+    refuse("drain web", 2, &["web/b1"]);
 }
 
 #[test]
@@ -116,6 +147,18 @@ fn services_that_cannot_be_are_exit_code_3_and_all_faults_are_named() {
 }
 
 #[test]
+fn a_config_file_that_is_wrong_or_not_there_is_told_of_before_anything_else() {
+    for verb in ["plan", "apply", "nosuch0 -c", "agree"] {
+        refuse(&format!("{verb} /nosuch.toml"), 1, &["/nosuch.toml"]);
+        refuse(
+            &format!("{verb} ../loader/Cargo.toml"),
+            3,
+            &["line 1", "package", "dsrload check"],
+        );
+    }
+}
+
+#[test]
 fn more_services_than_a_balancer_holds_are_refused_with_the_limit() {
     let services: Vec<String> = (1..=1025)
         .map(|port| format!("-t 192.0.2.1:{port} -r 10.0.0.3"))
@@ -142,6 +185,10 @@ fn help_and_version_go_to_standard_output_and_succeed() {
         "stats --help",
         "refresh --help",
         "trace-pipe --help",
+        "check --help",
+        "plan --help",
+        "apply --help",
+        "export --help",
         "backend --help",
         "backend setup --help",
     ] {

@@ -14,16 +14,18 @@ const LOADER: &[(&str, &[&str])] = &[
             "datapath", "fault", "model", "netlink", "object", "report", "sys",
         ],
     ),
-    ("cli", &["model"]),
+    ("cli", &["config", "model"]), // of `config` the units alone
     (
         "commands",
         &[
-            "bench", "cli", "datapath", "fault", "model", "netlink", "object", "report", "sys",
-            "EMBEDDED",
+            "bench", "cli", "config", "datapath", "fault", "import", "model", "netlink", "object",
+            "report", "sys", "EMBEDDED",
         ],
     ),
+    ("config", &["model"]),
     ("datapath", &["fault", "model", "netlink", "object", "sys"]),
     ("fault", &[]),
+    ("import", &["config", "model"]),
     ("model", &[]),
     ("netlink", &["sys"]),
     ("object", &[]),
@@ -66,7 +68,9 @@ const XDP_PROG: &[(&str, &[&str])] = &[
 const OF_XDP_PROG: &[&str] = &["abi", "select", "track"];
 
 /// Modules that know no I/O, and words that would show that they do.
-const PURE: &[&str] = &["model", "report", "object", "cli", "fault"];
+const PURE: &[&str] = &[
+    "model", "config", "import", "report", "object", "cli", "fault",
+];
 const IMPURE: &[&str] = &[
     "std::fs",
     "std::net::Tcp",

@@ -29,11 +29,13 @@ pub fn copied(spec: &Spec, original: &Tables) -> Result<Tables> {
         Capacity {
             slots: count(original.slots.entries().len()),
             flows: count(original.flows.entries().len()).saturating_mul(8),
+            ..Capacity::default()
         },
     )?;
     for (name, from) in original.maps() {
         let to = copy.map(name)?;
-        let is_array = from.info().kind == MapKind::ARRAY;
+        // The text of the config says nothing to the program.
+        let is_array = from.info().kind == MapKind::ARRAY && name != abi::CONFIG;
         let is_list = name == abi::SOURCES;
         // Fragments are the program's own matter, and no interface is sent to.
         if is_array {

@@ -40,7 +40,7 @@ pub struct ServiceArgs {
     #[arg(long, value_enum, value_name = "FLOWS")]
     tracking: Vec<TrackingWord>,
     /// What its flows have in common: flow, client, client/24, client/24/64.
-    #[arg(long, value_name = "WHAT", value_parser = affinity)]
+    #[arg(long, value_name = "WHAT")]
     affinity: Vec<Affinity>,
     /// What becomes of the connections of a backend that is down.
     #[arg(long, value_enum, value_name = "WHAT")]
@@ -136,25 +136,6 @@ fn prefixes(text: &str) -> Result<Prefixes, String> {
         .map(Prefixes)
 }
 
-fn affinity(text: &str) -> Result<Affinity, String> {
-    let wrong =
-        || format!("affinity '{text}': flow, client, client/24 or client/24/64 is expected");
-    let bits = |text: &str, longest: u8| {
-        text.parse()
-            .ok()
-            .filter(|&bits| bits <= longest)
-            .ok_or_else(wrong)
-    };
-    let words: Vec<&str> = text.split('/').collect();
-    match words.as_slice() {
-        ["flow"] => Ok(Affinity::Flow),
-        ["client"] => Ok(Affinity::Client(32, 128)),
-        ["client", v4] => Ok(Affinity::Client(bits(v4, 32)?, 128)),
-        ["client", v4, v6] => Ok(Affinity::Client(bits(v4, 32)?, bits(v6, 128)?)),
-        _ => Err(wrong()),
-    }
-}
-
 /// A word of the command line, at its place.
 enum Word {
     Service(Group),
@@ -182,6 +163,7 @@ impl ServiceArgs {
         let mut services: Vec<Service> = Vec::new();
         // Backends of the last -r, which a weight is for.
         let mut last = 0;
+        let mut is_weighed = false;
         for (_, word) in words {
             if let Word::Service(group) = word {
                 services.push(Service {
@@ -205,12 +187,21 @@ impl ServiceArgs {
             match word {
                 Word::Backends(backends) => {
                     last = backends.0.len();
+                    is_weighed = false;
                     service.backends.extend(backends.0);
                 }
                 Word::Weight(_) if last == 0 => {
                     return Err("-w belongs to no backend: name one before it by -r".to_owned());
                 }
-                Word::Weight(weight) => of_last.iter_mut().for_each(|b| b.weight = weight),
+                Word::Weight(weight) if is_weighed => {
+                    return Err(format!(
+                        "-w {weight}: the backends before it have a weight already"
+                    ));
+                }
+                Word::Weight(weight) => {
+                    is_weighed = true;
+                    of_last.iter_mut().for_each(|b| b.weight = weight);
+                }
                 Word::Forward(forward) if last == 0 => service.forward = forward,
                 Word::Forward(forward) => {
                     of_last.iter_mut().for_each(|b| b.forward = Some(forward));
@@ -220,6 +211,24 @@ impl ServiceArgs {
             }
         }
         Ok(services)
+    }
+
+    /// Whether a weight is among the words.
+    #[must_use]
+    pub fn says_weight(&self) -> bool {
+        !self.weights.is_empty()
+    }
+
+    /// Whether a way of forwarding is among them.
+    #[must_use]
+    pub fn says_forward(&self) -> bool {
+        !self.forward.is_empty()
+    }
+
+    /// How often backends are named.
+    #[must_use]
+    pub fn groups(&self) -> usize {
+        self.backends.len()
     }
 
     fn words(&self, matches: &ArgMatches) -> Vec<(usize, Word)> {

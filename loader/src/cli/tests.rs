@@ -146,7 +146,24 @@ fn a_target_names_a_service_and_its_backend() {
         ("[2001:db8::1]:80/tcp/2001:db8::3", Protocol::Tcp),
     ] {
         let target: Target = text.parse().expect(text);
-        assert_eq!(target.service.protocol, protocol, "{text}");
+        let ServiceId::Address(service) = target.service else {
+            panic!("{text}: a name");
+        };
+        assert_eq!(service.protocol, protocol, "{text}");
+        assert!(matches!(target.backend, BackendId::Address(_)), "{text}");
+    }
+}
+
+#[test]
+fn a_target_may_be_named() {
+    let target: Target = "web/b1".parse().expect("it");
+    assert_eq!(target.service, ServiceId::Name("web".to_owned()));
+    assert_eq!(target.backend, BackendId::Name("b1".to_owned()));
+    let mixed: Target = "web/10.0.0.3".parse().expect("it");
+    assert!(matches!(mixed.backend, BackendId::Address(_)));
+    assert_eq!(mixed.to_string(), "web/10.0.0.3");
+    for text in ["web/", "/b1", "Web/b1", "web/B1", "web"] {
+        assert!(text.parse::<Target>().is_err(), "{text}");
     }
 }
 
@@ -172,6 +189,19 @@ fn bad_command_lines_are_usage_errors() {
         "eth0 -t 192.0.2.1:80 --forward ipip:4 -r 10.0.0.3",
         "eth0 -t 192.0.2.1:80 --forward ipip --source 10.0.0 -r 10.0.0.3",
         "eth0 -t 192.0.2.1:80 --forward ipip --source 224.0.0.1 -r 10.0.0.3",
+        "eth0 -t 192.0.2.1:80 -r 10.0.0.3 -w 3 -w 4",
+        "eth0 --seed=",
+        "eth0 -c x.toml -t 192.0.2.1:80 -r 10.0.0.3",
+        "eth0 -c x.toml --seed a",
+        "--unload eth0 -c x.toml",
+        "plan",
+        "apply",
+        "apply x.toml --confirm 60",
+        "apply x.toml --confirm 0s",
+        "apply x.toml --confirm 25h",
+        "add -t 192.0.2.1:80 -r 10.0.0.3 --name B1",
+        "set -t 192.0.2.1:80 -r 10.0.0.3 --state up",
+        "agree",
         "refresh eth0",
         "eth0 --flows 5000000",
         "eth0 --slots 100",

@@ -1,12 +1,14 @@
 //! Changing what is loaded: everything that verbs have in common.
 
 use super::Output;
+use super::in_force::InForce;
 use super::privilege::{self, require};
-use crate::datapath::write::grace;
+use crate::cli::{BackendId, ServiceId};
+use crate::config::{Balancer as Said, Document};
 use crate::datapath::{Balancer, Tables, find};
 use crate::fault;
 use crate::model::ServiceAddress;
-use crate::model::placement::{Loaded, Placement, Wanted, WantedService, place};
+use crate::model::placement::Placement;
 use crate::netlink::Netlink;
 use crate::sys::lock::Lock;
 use anyhow::{Context, Result};
@@ -33,8 +35,8 @@ pub struct Change {
     pub netlink: Netlink,
     /// The balancer.
     pub balancer: Balancer,
-    /// What it is to do: at first what it does.
-    pub wanted: Wanted,
+    /// Its config, read while nobody else changes it.
+    pub before: InForce,
     _lock: Lock,
 }
 
@@ -44,41 +46,17 @@ impl Change {
     /// # Errors
     ///
     /// None is loaded, or several are.
-    pub fn begin(interface: Option<&str>, service: Option<ServiceAddress>) -> Result<Self> {
+    pub fn begin(interface: Option<&str>, service: Option<&ServiceId>) -> Result<Self> {
         require(privilege::CHANGE)?;
         let lock = lock()?;
         let mut netlink = Netlink::open().context("talk to the kernel about interfaces")?;
         let balancer = choose(&mut netlink, interface, service)?;
         Ok(Self {
             netlink,
-            wanted: balancer.tables.wanted()?,
+            before: InForce::of(&balancer.tables)?,
             balancer,
             _lock: lock,
         })
-    }
-
-    /// The service with this address.
-    ///
-    /// # Errors
-    ///
-    /// There is none.
-    pub fn service(&mut self, address: ServiceAddress) -> Result<&mut WantedService> {
-        let found = find_service(&self.wanted, address).ok_or_else(|| {
-            fault!(
-                Failed,
-                "there is no service {address}; `dsrload status` shows those that are"
-            )
-        })?;
-        Ok(&mut self.wanted.services[found])
-    }
-
-    /// Puts in force what is wanted now.
-    ///
-    /// # Errors
-    ///
-    /// There is no room for it; then nothing is changed.
-    pub fn apply(&self) -> Result<(Loaded, Placement)> {
-        apply(&self.balancer.tables, &self.wanted)
     }
 }
 
@@ -90,15 +68,16 @@ impl Change {
 pub fn choose(
     netlink: &mut Netlink,
     interface: Option<&str>,
-    service: Option<ServiceAddress>,
+    service: Option<&ServiceId>,
 ) -> Result<Balancer> {
-    let (mut balancers, _) = find::balancers(netlink, interface, true)?;
+    let (mut balancers, others) = find::balancers(netlink, interface, true)?;
     if balancers.len() > 1
         && let Some(service) = service
     {
         let mut have = Vec::new();
         for balancer in balancers {
-            if find_service(&balancer.tables.wanted()?, service).is_some() {
+            let document = InForce::of(&balancer.tables)?.document;
+            if find_service(&document, service).is_some() {
                 have.push(balancer);
             }
         }
@@ -111,6 +90,13 @@ pub fn choose(
         ));
     }
     balancers.pop().ok_or_else(|| match (interface, service) {
+        _ if let Some(other) = others.first() => fault!(
+            Failed,
+            "{0} has a balancer of another version of dsrload (tables {1}, this binary knows {2}): use that version, or load it anew with `dsrload {0} -c FILE`, which keeps no flows and counters",
+            other.link.name,
+            other.abi,
+            xdp_prog::abi::ABI_VERSION
+        ),
         (Some(name), _) => {
             fault!(Failed, "{name} is not loaded: `dsrload {name}` first")
         }
@@ -124,23 +110,51 @@ pub fn choose(
     })
 }
 
-fn find_service(wanted: &Wanted, address: ServiceAddress) -> Option<usize> {
-    wanted
-        .services
-        .iter()
-        .position(|s| s.addresses.contains(&address))
+/// Where a document has this service.
+fn find_service(document: &Document, service: &ServiceId) -> Option<usize> {
+    let mut services = document.services.iter();
+    services.position(|table| match service {
+        ServiceId::Address(address) => table.addresses().any(|at| at.value == *address),
+        ServiceId::Name(name) => table.name.value == *name,
+    })
 }
 
-/// Puts `wanted` in force in tables that are in use.
-fn apply(tables: &Tables, wanted: &Wanted) -> Result<(Loaded, Placement)> {
-    let loaded = tables.loaded()?;
-    let placement = place(&loaded, wanted).map_err(|reason| fault!(Invalid, "{reason}"))?;
-    grace();
-    tables
-        .prepare(&placement)
-        .inspect_err(|_| tables.discard(&placement, &loaded.destinations))?;
-    tables.commit(&placement)?;
-    Ok((loaded, placement))
+/// Where a document has this service.
+///
+/// # Errors
+///
+/// It does not.
+pub fn service_of(document: &Document, service: &ServiceId) -> Result<usize> {
+    find_service(document, service).ok_or_else(|| {
+        fault!(
+            Failed,
+            "there is no service {service}; `dsrload status` shows those that are"
+        )
+    })
+}
+
+/// Where a document has this backend of a service.
+///
+/// # Errors
+///
+/// It does not.
+pub fn backend_of(
+    document: &Document,
+    service: usize,
+    backend: &BackendId,
+    name: &ServiceId,
+) -> Result<usize> {
+    let mut backends = document.services[service].backends.iter();
+    let found = backends.position(|table| match backend {
+        BackendId::Address(address) => table.ip.value == *address,
+        BackendId::Name(name) => table.name.value == *name,
+    });
+    found.ok_or_else(|| {
+        fault!(
+            Failed,
+            "service {name} has no backend {backend}; `dsrload status` shows those that it has"
+        )
+    })
 }
 
 /// Says how many slots of the service got another owner.
@@ -165,5 +179,48 @@ pub fn tell(
         )
     });
     writeln!(output.answers, "{what}, {moved} of {slots} slots moved")?;
+    Ok(())
+}
+
+/// Warns of services that no backend answers for any more.
+///
+/// # Errors
+///
+/// The writer's.
+pub fn warn_of_empty(before: &Document, wanted: &Document, output: &mut Output<'_>) -> Result<()> {
+    let is_served = |said: &Said, index: usize| {
+        let mut backends = said.config.services[index].backends.iter();
+        backends.any(|b| b.weight > 0 && b.state.is_none_or(|s| s == crate::model::State::Ready))
+    };
+    let (before, wanted) = (Said::new(before), Said::new(wanted));
+    let former = crate::config::plan::former(&before.config, &wanted.config);
+    for (index, (names, former)) in wanted.names.iter().zip(former).enumerate() {
+        let was = former.is_none_or(|former| is_served(&before, former));
+        if was && !is_served(&wanted, index) {
+            writeln!(
+                output.talk,
+                "dsrload: service {} has no backend in rotation any more: new connections are not served",
+                names.name
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Says that a balancer waits to be confirmed, if one does.
+///
+/// # Errors
+///
+/// The writer's.
+pub fn mention_waiting<'a>(
+    tables: impl IntoIterator<Item = &'a Tables>,
+    output: &mut Output<'_>,
+) -> Result<()> {
+    for tables in tables {
+        let deadline = tables.pending().map_or(0, |(_, deadline)| deadline);
+        if let Some(words) = super::in_force::waiting(deadline)? {
+            writeln!(output.talk, "dsrload: {words}")?;
+        }
+    }
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use super::Output;
 use super::change::lock;
-use super::load::{counted, links};
+use super::counted;
+use super::load::links;
 use super::modes::modes;
 use super::privilege::{self, require};
 use crate::cli::{DecapArgs, Mode as WantedMode};

@@ -1,27 +1,31 @@
 //! `dsrload IFACE...`: loads, or replaces what is loaded.
 
-use super::change::lock;
+use super::change::{lock, warn_of_empty};
+use super::in_force::InForce;
 use super::modes::modes;
+use super::prepare::text;
 use super::privilege::{self, require};
-use super::{Output, upkeep};
+use super::source::{Source, wanted_mode};
+use super::{Output, counted, object, upkeep};
 use crate::cli::{LoadArgs, Mode as WantedMode};
+use crate::config::merge::{merged, with_states};
+use crate::config::{Balancer as Said, Options};
 use crate::datapath::attach::{Done, Seat, attach, mode_name};
 use crate::datapath::base::{Base, Found, holders};
 use crate::datapath::neighbours::Key;
 use crate::datapath::program::{Loaded, Maker};
 use crate::datapath::resolve::{Aim, Here, may_be_here, reached, resolve};
-use crate::datapath::tables::Capacity;
+use crate::datapath::stored::NewText;
+use crate::datapath::transaction::{Transaction, Unobserved};
 use crate::datapath::way::{Way, local_addresses};
-use crate::datapath::write::grace;
 use crate::datapath::{Tables, find, pins, refresh};
+use crate::fault;
 use crate::model::Config;
-use crate::model::placement::{Placement, Wanted, WantedService, place};
+use crate::model::placement::{Loaded as Tabled, Wanted, WantedService, place};
 use crate::netlink::{Link, Netlink};
-use crate::object::Spec;
-use crate::{EMBEDDED, fault};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
-use xdp_prog::abi::{MAGIC, limits, section, settings};
+use xdp_prog::abi::limits;
 
 /// `ARPHRD_ETHER` (Linux, `include/uapi/linux/if_arp.h`).
 const ETHERNET: u16 = 1;
@@ -32,7 +36,7 @@ const ETHERNET: u16 = 1;
 ///
 /// Whatever stands in the way; then nothing is changed.
 pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
-    let config = config(arguments, output)?;
+    let source = Source::of(arguments, output)?;
     require(privilege::CHANGE)?;
     let _lock = lock()?;
     pins::sweep();
@@ -43,12 +47,20 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
     if let Some(foreign) = foreigners.first() {
         return Err(foreign.fault());
     }
-    let spec = spec(arguments)?;
-    let base = Base::of(&mut netlink, &spec, &found, capacity(arguments, &config))?;
-    seed(&base, arguments.seed.as_deref())?;
-    let seats = seats(&base, links, found, arguments.mode)?;
+    let spec = object::spec(arguments.object.as_deref())?;
+    let base = Base::of(&mut netlink, &spec, &found, source.capacity()?)?;
+    let before = match base.is_new {
+        true => InForce::default(),
+        false => InForce::of(&base.tables)?,
+    };
+    before.refuse_while_waiting()?;
+    let document = merged(&before.document, &source.document(&before.document));
+    let text = text(&document)?;
+    let said = Said::new(&with_states(&document));
+    seed(&base, said.options.seed.as_deref())?;
+    let seats = seats(&base, links, found, wanted_mode(said.options.mode))?;
     let ways = ways(&mut netlink, &base, &seats)?;
-    let (wanted, neighbours) = wanted(&mut netlink, arguments, &config, &ways)?;
+    let (wanted, neighbours) = wanted(&mut netlink, &said, &ways)?;
     let former = refresh::neighbours(&mut netlink, &base.others, &base.tables)?;
     let loaded = base.tables.loaded()?;
     let placement = place(&loaded, &wanted).map_err(|reason| fault!(Invalid, "{reason}"))?;
@@ -58,38 +70,40 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
         .iter()
         .map(|seat| maker.make(seat.port))
         .collect::<Result<_>>()?;
-    if !base.is_new {
-        grace();
-    }
-    let done = base
-        .tables
-        .prepare(&placement)
-        .and_then(|()| switch(&mut netlink, &base, &seats, &programs, &placement))
-        .inspect_err(|_| base.tables.discard(&placement, &loaded.destinations))?;
+    let transaction = Transaction {
+        tables: &base.tables,
+        is_new: base.is_new,
+        loaded: &loaded,
+        placement: &placement,
+        text: NewText::lasting(&text),
+    };
+    let done = transaction.carry_out(&mut Unobserved, || {
+        enter(&mut netlink, &base, &seats, &programs)
+    })?;
 
-    for ((seat, program), done) in seats.iter().zip(&programs).zip(&done) {
+    for ((seat, program), done) in seats.iter().zip(&programs).zip(&done.attached) {
         pin(seat, program, &base.tables, output)?;
-        tell(seat, done, &config, output)?;
+        tell(seat, done, &said.config, output)?;
+    }
+    if let Some(error) = done.left {
+        writeln!(output.talk, "dsrload: done, but {error:#}")?;
+    }
+    if !base.is_new {
+        mention_kept(&source.asked(), &base.tables, &loaded, output)?;
+        warn_of_empty(&before.document, &document, output)?;
     }
     upkeep::neighbours(&mut netlink, &former, &neighbours, output)
 }
 
-/// Attaches the programs and puts the new tables in force.
-///
-/// New tables are filled before anything reads them; tables in use change by
-/// one word once all programs are in their places.
-fn switch(
+/// Enters the interfaces and attaches the programs.
+fn enter(
     netlink: &mut Netlink,
     base: &Base,
     seats: &[Seat],
     programs: &[Loaded],
-    placement: &Placement,
 ) -> Result<Vec<Done>> {
     for seat in seats {
         base.tables.enter_port(seat.port, &seat.link)?;
-    }
-    if base.is_new {
-        base.tables.commit(placement)?;
     }
     let done = attach(netlink, seats, programs);
     if done.is_err() {
@@ -97,89 +111,84 @@ fn switch(
             .iter()
             .filter(|s| !base.others.iter().any(|a| a.port == s.port) && s.before.is_none());
         new.for_each(|seat| base.tables.leave_port(seat.port));
-    } else if !base.is_new {
-        base.tables.commit(placement)?;
     }
     done
-}
-
-/// What is to be balanced.
-fn config(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<Config> {
-    let config = if arguments.services.is_empty() {
-        writeln!(
-            output.talk,
-            "dsrload: no services given: using the lab's, VIP 192.168.25.10:80/tcp with backends 172.17.0.3 and 172.17.0.4"
-        )?;
-        Config::lab_default()
-    } else {
-        Config {
-            services: arguments.services.clone(),
-        }
-    };
-    let faults = config.faults();
-    if faults.is_empty() {
-        Ok(config)
-    } else {
-        Err(fault!(Invalid, "{}", faults.join("; ")))
-    }
-}
-
-/// How large new tables are made: as asked for, and so that every service gets
-/// its slots twice, since a change takes new ones beside those in force.
-fn capacity(arguments: &LoadArgs, config: &Config) -> Capacity {
-    let services = u32::try_from(config.services.len()).unwrap_or(u32::MAX);
-    let slots = slots(arguments).saturating_mul(2).saturating_mul(services);
-    let slots = if arguments.slots.is_some() {
-        slots.clamp(limits::SLOTS_DEFAULT, limits::SLOTS)
-    } else {
-        limits::SLOTS_DEFAULT
-    };
-    Capacity {
-        slots: slots.next_power_of_two(),
-        flows: arguments
-            .flows
-            .unwrap_or(limits::FLOWS_DEFAULT)
-            .next_power_of_two(),
-    }
-}
-
-/// Slots of each service.
-fn slots(arguments: &LoadArgs) -> u32 {
-    arguments
-        .slots
-        .unwrap_or(limits::SLOTS_PER_SERVICE)
-        .next_power_of_two()
 }
 
 /// Makes the hash keys, or compares them: other keys would move every flow.
 fn seed(base: &Base, seed: Option<&str>) -> Result<()> {
     let Some(seed) = seed else { return Ok(()) };
-    let wanted = crate::model::key::keys(seed);
-    let control = base.tables.control();
-    let keys = || control.keys.iter().chain(&control.keys6).zip(wanted);
     if base.is_new {
-        keys().for_each(|(key, word)| key.set(word));
-    } else if keys().any(|(key, word)| key.get() != word) {
-        return Err(fault!(
+        let control = base.tables.control();
+        let keys = control.keys.iter().chain(&control.keys6);
+        keys.zip(crate::model::key::keys(seed))
+            .for_each(|(key, word)| key.set(word));
+        return Ok(());
+    }
+    refuse_other_seed(&base.tables, seed)
+}
+
+/// Whether the hash keys are those of this seed.
+///
+/// # Errors
+///
+/// They are not.
+pub(super) fn refuse_other_seed(tables: &Tables, seed: &str) -> Result<()> {
+    let control = tables.control();
+    let keys = control.keys.iter().chain(&control.keys6);
+    let mut keys = keys.zip(crate::model::key::keys(seed));
+    match keys.all(|(key, word)| key.get() == word) {
+        true => Ok(()),
+        false => Err(fault!(
             Failed,
             "--seed is not the one of what is loaded, and another would move every connection: `dsrload --unload` first if that may be"
-        ));
+        )),
+    }
+}
+
+/// Says what was asked for and stays as it is, since it is chosen when a balancer
+/// is first loaded.
+///
+/// # Errors
+///
+/// The writer's.
+pub(super) fn mention_kept(
+    asked: &Options,
+    tables: &Tables,
+    loaded: &Tabled,
+    output: &mut Output<'_>,
+) -> Result<()> {
+    let (_, flows) = tables.flow_count();
+    let mut mention = |what: &str, asked: u32, is: String| {
+        writeln!(
+            output.talk,
+            "dsrload: {what} {asked} is not in force: {is}, which stays as it is until `dsrload --unload`"
+        )
+    };
+    if asked.flows.is_some() && usize::try_from(asked.flows_in_all()).ok() != Some(flows) {
+        let is = format!("the flow table holds {flows}");
+        mention("flows", asked.flows.unwrap_or_default(), is)?;
+    }
+    let slots = loaded.services.iter().map(|s| s.slots.end - s.slots.start);
+    let slots: BTreeSet<u32> = slots.collect();
+    if let Some(asked_for) = asked.slots
+        && slots.iter().any(|&slots| slots != asked.slots_each())
+    {
+        let slots: Vec<String> = slots.iter().map(ToString::to_string).collect();
+        let is = format!("services have {}", slots.join(" or "));
+        mention("slots", asked_for, is)?;
     }
     Ok(())
 }
 
 /// The services with their backends found, and the neighbours on the ways there.
-fn wanted(
-    netlink: &mut Netlink,
-    arguments: &LoadArgs,
-    config: &Config,
-    ways: &[Way],
-) -> Result<(Wanted, BTreeSet<Key>)> {
+fn wanted(netlink: &mut Netlink, said: &Said, ways: &[Way]) -> Result<(Wanted, BTreeSet<Key>)> {
     let local = local_addresses(netlink)?;
     let here = Here {
         ways,
         local: &local,
     };
+    let config = &said.config;
     for service in &config.services {
         may_be_here(service, &local)?;
     }
@@ -203,8 +212,8 @@ fn wanted(
             .map(|a| a.vip)
             .filter(|vip| local.contains(vip))
             .collect(),
-        is_mute: arguments.no_echo,
-        slots: slots(arguments),
+        is_mute: !said.options.is_answering_echo,
+        slots: said.options.slots_each(),
     };
     Ok((wanted, found.neighbours))
 }
@@ -240,37 +249,6 @@ pub(super) fn links(netlink: &mut Netlink, names: &[String]) -> Result<Vec<Link>
         ));
     }
     Ok(links)
-}
-
-/// The object: the binary's own, or a file.
-fn spec(arguments: &LoadArgs) -> Result<Spec> {
-    let Some(path) = &arguments.object else {
-        return Spec::parse(EMBEDDED).context("the object in this binary");
-    };
-    let bytes = std::fs::read(path)
-        .map_err(|error| fault!(Failed, "--object {}: {error}", path.display()))?;
-    let spec = Spec::parse(&bytes)
-        .map_err(|error| fault!(Failed, "--object {}: {error}", path.display()))?;
-    let ours = |spec: &Spec| {
-        let settings = spec.tables().find(|t| t.name == section::SETTINGS)?;
-        settings::abi_of(settings.contents.as_deref()?)
-    };
-    match ours(&spec) {
-        Some(xdp_prog::abi::ABI_VERSION) => Ok(spec),
-        Some(abi) => Err(fault!(
-            Failed,
-            "--object {}: its tables are of version {abi}, this binary knows {}",
-            path.display(),
-            xdp_prog::abi::ABI_VERSION
-        )),
-        None => Err(fault!(
-            Failed,
-            "--object {}: a BPF object, but not one of dsrload's: no '{}' in {}",
-            path.display(),
-            String::from_utf8_lossy(&MAGIC.to_le_bytes()[..7]),
-            section::SETTINGS
-        )),
-    }
 }
 
 /// Gives each interface its number and the modes to try.
@@ -370,11 +348,4 @@ fn tell(seat: &Seat, done: &Done, config: &Config, output: &mut Output<'_>) -> R
         )?;
     }
     Ok(())
-}
-
-pub(super) fn counted(n: usize, what: &str) -> String {
-    match n {
-        1 => format!("1 {what}"),
-        n => format!("{n} {what}s"),
-    }
 }

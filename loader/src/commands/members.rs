@@ -1,17 +1,16 @@
-//! `dsrload add|del -t VIP:PORT -r REAL`
+//! `dsrload add|set|del -t VIP:PORT -r REAL`
 
-use super::change::{Change, tell};
-use super::{Output, upkeep};
-use crate::cli::MemberArgs;
-use crate::datapath::refresh::neighbours;
-use crate::datapath::resolve::{Aim, Here, may_be_here, reached, resolve};
-use crate::datapath::way::{Way, local_addresses};
+use super::Output;
+use super::change::{Change, backend_of, service_of, tell};
+use super::prepare::Why;
+use crate::cli::{BackendId, MemberArgs, ServiceId, SetArgs};
+use crate::config::generate::{at, entry, free_name};
+use crate::config::{Balancer as Said, Document};
 use crate::fault;
 use crate::model::config::service_faults;
-use crate::model::{Manner, Service, ServiceAddress};
+use crate::model::{Backend, Manner, Service, ServiceAddress};
 use anyhow::Result;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 /// Adds backends.
 ///
@@ -19,13 +18,19 @@ use std::net::IpAddr;
 ///
 /// There is no such service; a backend is there already, or cannot be reached.
 pub fn add(arguments: &MemberArgs, output: &mut Output<'_>) -> Result<()> {
-    let (mut service, address) = one(arguments)?;
-    let mut change = Change::begin(arguments.interface.as_deref(), Some(address))?;
-    let loaded = change.service(address)?;
+    let (mut service, address) = one(&arguments.services)?;
+    if arguments.name.is_some() && service.backends.len() != 1 {
+        return Err(fault!(Usage, "--name names one backend: add one at a time"));
+    }
+    let id = ServiceId::Address(address);
+    let mut change = Change::begin(arguments.interface.as_deref(), Some(&id))?;
+    change.before.refuse_while_waiting()?;
+    let mut wanted = change.before.document.clone();
+    let index = service_of(&wanted, &id)?;
+    let loaded = Said::new(&wanted).config.services.swap_remove(index);
     // What is wrong with a backend is wrong with it at every address.
     service.addresses.clone_from(&loaded.addresses);
-    let known = loaded.backends.iter().map(|b| b.route.address);
-    let known: BTreeSet<IpAddr> = known.collect();
+    let known: BTreeSet<_> = loaded.backends.iter().map(|b| b.address).collect();
     let mut faults = service_faults(&service);
     for backend in service.backends.iter().map(|b| b.address) {
         if known.contains(&backend) {
@@ -36,34 +41,39 @@ pub fn add(arguments: &MemberArgs, output: &mut Output<'_>) -> Result<()> {
         return Err(fault!(Invalid, "{}", faults.join("; ")));
     }
 
-    let mut ways = Vec::new();
-    for attached in &change.balancer.attached {
-        ways.push(Way::new(
-            &mut change.netlink,
-            &attached.link,
-            attached.port,
-        )?);
+    let table = &mut wanted.services[index];
+    let mut taken: BTreeSet<String> = table
+        .backends
+        .iter()
+        .map(|b| b.name.value.clone())
+        .collect();
+    for backend in &service.backends {
+        let said = Backend {
+            forward: Some(service.forward(backend)),
+            ..*backend
+        };
+        let name = match &arguments.name {
+            Some(name) => name.clone(),
+            None => free_name(&backend.address.to_string(), &mut taken),
+        };
+        if table.backends.iter().any(|b| b.name.value == name) {
+            return Err(fault!(
+                Invalid,
+                "service {address} has a backend that is called {name}: name this one differently by --name"
+            ));
+        }
+        table.backends.push(entry(&said, loaded.forward, name));
     }
-    let local = local_addresses(&mut change.netlink)?;
-    may_be_here(&service, &local)?;
-    let here = Here {
-        ways: &ways,
-        local: &local,
-    };
-    let backends = service.backends.iter();
-    let aims: Vec<Aim> = backends.map(|b| Aim::new(&service, b)).collect();
-    let found = resolve(&mut change.netlink, &aims, &here)?;
-    let backends = reached(&service.backends, &mut found.routes.into_iter());
-    change.service(address)?.backends.extend(backends);
-    let (_, placement) = change.apply()?;
-    let none = BTreeSet::new();
-    upkeep::neighbours(&mut change.netlink, &none, &found.neighbours, output)?;
-    tell(
-        output,
-        &what(address, "added", &service),
-        address,
-        &placement,
-    )
+    table
+        .backends
+        .sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    let sources = service.sources.iter();
+    let new: Vec<_> = sources.filter(|&s| !loaded.sources.contains(s)).collect();
+    table
+        .source
+        .extend(new.into_iter().map(|&source| at(source)));
+    let what = what(address, "added", &service);
+    finish(&mut change, &wanted, &what, address, output)
 }
 
 /// Removes backends.
@@ -72,34 +82,103 @@ pub fn add(arguments: &MemberArgs, output: &mut Output<'_>) -> Result<()> {
 ///
 /// There is no such service or backend.
 pub fn del(arguments: &MemberArgs, output: &mut Output<'_>) -> Result<()> {
-    let (service, address) = one(arguments)?;
-    let mut change = Change::begin(arguments.interface.as_deref(), Some(address))?;
-    let tables = &change.balancer.tables;
-    let before = neighbours(&mut change.netlink, &change.balancer.attached, tables)?;
-    let loaded = change.service(address)?;
+    let (service, address) = one(&arguments.services)?;
+    if arguments.name.is_some() {
+        return Err(fault!(
+            Usage,
+            "--name is for add: del goes by the backends' addresses"
+        ));
+    }
+    let id = ServiceId::Address(address);
+    let mut change = Change::begin(arguments.interface.as_deref(), Some(&id))?;
+    change.before.refuse_while_waiting()?;
+    let mut wanted = change.before.document.clone();
+    let index = service_of(&wanted, &id)?;
     for backend in &service.backends {
-        let before = loaded.backends.len();
-        loaded
-            .backends
-            .retain(|b| b.route.address != backend.address);
-        if loaded.backends.len() == before {
-            return Err(fault!(
-                Failed,
-                "service {address} has no backend {}; `dsrload status` shows those that it has",
-                backend.address
-            ));
+        let place = backend_of(&wanted, index, &BackendId::Address(backend.address), &id)?;
+        wanted.services[index].backends.remove(place);
+    }
+    if wanted.services[index].backends.is_empty() {
+        return Err(fault!(
+            Invalid,
+            "service {address} would have no backend: `drain` takes them out of rotation, and `apply` of a file without the service removes it"
+        ));
+    }
+    let what = what(address, "removed", &service);
+    finish(&mut change, &wanted, &what, address, output)
+}
+
+/// Changes backends that are there: weight, way, MAC or state, as far as it is
+/// said.
+///
+/// # Errors
+///
+/// There is no such service or backend, or nothing is said.
+pub fn set(arguments: &SetArgs, output: &mut Output<'_>) -> Result<()> {
+    let (service, address) = one(&arguments.services)?;
+    let words = &arguments.words;
+    if words.groups() != 1 {
+        return Err(fault!(
+            Usage,
+            "what is set is the same for all backends of one -r: give one, and separate addresses by commas"
+        ));
+    }
+    let has_mac = service.backends.iter().any(|b| b.mac.is_some());
+    let is_said = words.says_weight() || words.says_forward() || has_mac;
+    if !is_said && arguments.state.is_none() {
+        return Err(fault!(
+            Usage,
+            "say what to set: -w N, --forward HOW, --state STATE, or -r REAL=MAC"
+        ));
+    }
+    if !service.sources.is_empty() {
+        return Err(fault!(
+            Usage,
+            "--source is its service's: `apply` a file that says another"
+        ));
+    }
+    let id = ServiceId::Address(address);
+    let mut change = Change::begin(arguments.interface.as_deref(), Some(&id))?;
+    change.before.refuse_while_waiting()?;
+    let mut wanted = change.before.document.clone();
+    let index = service_of(&wanted, &id)?;
+    for backend in &service.backends {
+        let place = backend_of(&wanted, index, &BackendId::Address(backend.address), &id)?;
+        let table = &mut wanted.services[index].backends[place];
+        if words.says_weight() {
+            table.weight = Some(at(backend.weight));
+        }
+        if words.says_forward() {
+            table.forward = Some(at(service.forward(backend)));
+        }
+        if let Some(mac) = backend.mac {
+            table.mac = Some(at(mac));
+        }
+        if let Some(state) = arguments.state {
+            table.state = Some(at(state));
         }
     }
-    let (_, placement) = change.apply()?;
-    let tables = &change.balancer.tables;
-    let now = neighbours(&mut change.netlink, &change.balancer.attached, tables)?;
-    upkeep::neighbours(&mut change.netlink, &before, &now, output)?;
-    tell(
-        output,
-        &what(address, "removed", &service),
-        address,
-        &placement,
-    )
+    // As it is written when it is generated: what is at its default is not said.
+    let said = Said::new(&wanted).config.services.swap_remove(index);
+    let table = &mut wanted.services[index];
+    for (entry_, backend) in table.backends.iter_mut().zip(&said.backends) {
+        *entry_ = entry(backend, said.forward, entry_.name.value.clone());
+    }
+    let what = what(address, "set", &service);
+    finish(&mut change, &wanted, &what, address, output)
+}
+
+/// Puts it in force, and says so.
+fn finish(
+    change: &mut Change,
+    wanted: &Document,
+    what: &str,
+    address: ServiceAddress,
+    output: &mut Output<'_>,
+) -> Result<()> {
+    let prepared = change.prepare(wanted)?;
+    prepared.carry_out(change, Why::default(), output)?;
+    tell(output, what, address, &prepared.placement)
 }
 
 fn what(address: ServiceAddress, verb: &str, service: &Service) -> String {
@@ -112,8 +191,8 @@ fn what(address: ServiceAddress, verb: &str, service: &Service) -> String {
 }
 
 /// The one service that is meant, and its address.
-fn one(arguments: &MemberArgs) -> Result<(Service, ServiceAddress)> {
-    let [service] = arguments.services.as_slice() else {
+fn one(services: &[Service]) -> Result<(Service, ServiceAddress)> {
+    let [service] = services else {
         return Err(fault!(
             Usage,
             "name one service by -t or -u, and its backends by -r"

@@ -23,6 +23,9 @@ pub const NETWORK: &[(Capability, &str)] = &[(Capability::NET_ADMIN, "CAP_NET_AD
 /// What looking at it takes.
 pub const LOOK: &[(Capability, &str)] = &[(Capability::BPF, "CAP_BPF")];
 
+/// What looking at the ages of flows takes: the clock is read by a program.
+pub const CLOCK: &[(Capability, &str)] = DETACH;
+
 /// Whether this process may. CAP_SYS_ADMIN stands for the other two, as in the
 /// kernel (`bpf_capable`, `perfmon_capable`), but not for CAP_NET_ADMIN.
 ///

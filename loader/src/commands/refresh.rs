@@ -1,7 +1,7 @@
 //! `dsrload refresh [--follow]`
 
 use super::Output;
-use super::change::{Change, choose};
+use super::change::{Change, choose, mention_waiting};
 use super::privilege::{self, require};
 use crate::cli::RefreshArgs;
 use crate::datapath::Balancer;
@@ -46,6 +46,7 @@ pub fn run(arguments: &RefreshArgs, output: &mut Output<'_>) -> Result<()> {
 /// Looks, writes what differs, and says it.
 fn change(interface: Option<&str>, patience: Duration, output: &mut Output<'_>) -> Result<Look> {
     let mut change = Change::begin(interface, None)?;
+    mention_waiting([&change.balancer.tables], output)?;
     let look = look(&mut change.netlink, &change.balancer, patience)?;
     let before = lines(&look, &change.balancer);
     apply(&change.balancer.tables, &look)?;

@@ -1,7 +1,7 @@
 //! `dsrload settle`
 
 use super::Output;
-use super::change::Change;
+use super::change::{Change, mention_waiting};
 use crate::cli::SettleArgs;
 use crate::datapath::write::grace;
 use crate::datapath::{Tables, clock};
@@ -24,6 +24,7 @@ use xdp_prog::track::entry::{Entry, FREE};
 pub fn run(arguments: &SettleArgs, output: &mut Output<'_>) -> Result<()> {
     let change = Change::begin(arguments.interface.as_deref(), None)?;
     let tables = &change.balancer.tables;
+    mention_waiting([tables], output)?;
     let loaded = tables.loaded()?;
     // No packet goes by older slots than these any more.
     grace();
@@ -141,7 +142,11 @@ fn is_udp(service: &PlacedService) -> bool {
 }
 
 /// How many epochs of the flow table are as long as this.
-fn epochs(seconds: u64, shift: u32) -> Result<u8> {
+///
+/// # Errors
+///
+/// `Usage`: more than epochs can tell.
+pub fn epochs(seconds: u64, shift: u32) -> Result<u8> {
     let ticks = u64::from(ticks_per_second().context("ask for the kernel's clock")?);
     // One more, since the first may be nearly over.
     let epochs = seconds.saturating_mul(ticks).div_ceil(1 << shift) + 1;

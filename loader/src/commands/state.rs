@@ -1,52 +1,40 @@
 //! `dsrload drain|ready|maint|down SERVICE/BACKEND`
 
 use super::Output;
-use super::change::{Change, tell};
+use super::change::{Change, backend_of, service_of, tell};
+use super::prepare::Why;
 use crate::cli::BackendArgs;
+use crate::config::generate::at;
 use crate::fault;
-use crate::model::State;
+use crate::model::{ServiceAddress, State, Word};
 use anyhow::Result;
+use std::net::IpAddr;
 
-/// The word for a state.
-#[must_use]
-pub fn name(state: State) -> &'static str {
-    match state {
-        State::Ready => "ready",
-        State::Drain => "drain",
-        State::Maint => "maint",
-        State::Down => "down",
-    }
-}
-
-/// Runs the command.
+/// Runs the command. Gives an address of the service and that of the backend.
 ///
 /// # Errors
 ///
 /// There is no such service or backend.
-pub fn run(arguments: &BackendArgs, state: State, output: &mut Output<'_>) -> Result<()> {
-    let target = arguments.target;
-    let mut change = Change::begin(arguments.interface.as_deref(), Some(target.service))?;
-    let service = change.service(target.service)?;
-    let backend = service
-        .backends
-        .iter_mut()
-        .find(|b| b.route.address == target.backend)
-        .ok_or_else(|| {
-            fault!(
-                Failed,
-                "service {} has no backend {}; `dsrload status` shows those that it has",
-                target.service,
-                target.backend
-            )
-        })?;
-    let before = backend.state.replace(state);
-    let (_, placement) = change.apply()?;
-    let before = before.map_or("ready", name);
-    let what = format!(
-        "{}/{}: {} (was {before})",
-        target.service,
-        target.backend,
-        name(state)
-    );
-    tell(output, &what, target.service, &placement)
+pub fn run(
+    arguments: &BackendArgs,
+    state: State,
+    output: &mut Output<'_>,
+) -> Result<(ServiceAddress, IpAddr)> {
+    let target = &arguments.target;
+    let mut change = Change::begin(arguments.interface.as_deref(), Some(&target.service))?;
+    change.before.refuse_while_waiting()?;
+    let mut wanted = change.before.document.clone();
+    let index = service_of(&wanted, &target.service)?;
+    let backend = backend_of(&wanted, index, &target.backend, &target.service)?;
+    let service = &mut wanted.services[index];
+    let before = service.backends[backend].state.replace(at(state));
+    let real = service.backends[backend].ip.value;
+    let address = service.addresses().next();
+    let address = address.ok_or_else(|| fault!(Failed, "the service has no address"))?;
+    let before = before.map_or("ready", |at| at.value.word());
+    let what = format!("{target}: {} (was {before})", state.word());
+    let prepared = change.prepare(&wanted)?;
+    prepared.carry_out(&mut change, Why::default(), output)?;
+    tell(output, &what, address.value, &prepared.placement)?;
+    Ok((address.value, real))
 }

@@ -1,5 +1,6 @@
 //! `dsrload stats [IFACE]`
 
+use super::change::mention_waiting;
 use super::privilege::{self, require};
 use super::{Output, decap, mention_others};
 use crate::cli::ReportArgs;
@@ -19,6 +20,7 @@ pub fn run(arguments: &ReportArgs, output: &mut Output<'_>) -> Result<()> {
     let mut netlink = Netlink::open().context("talk to the kernel about interfaces")?;
     let (balancers, others) = find::balancers(&mut netlink, arguments.interface.as_deref(), false)?;
     mention_others(&others, output)?;
+    mention_waiting(balancers.iter().map(|b| &b.tables), output)?;
     let stats = Stats {
         balancers: balancers.iter().map(balancer).collect::<Result<_>>()?,
         decaps: decap::stats(&mut netlink, arguments.interface.as_deref())?,

@@ -1,17 +1,20 @@
 //! `dsrload status [IFACE]`
 
+use super::in_force::{InForce, digest_of};
 use super::privilege::{self, require};
-use super::{Output, decap, mention_others, state};
+use super::{Output, decap, mention_others};
 use crate::cli::ReportArgs;
 use crate::datapath::attach::mode_name;
 use crate::datapath::read::by_service;
 use crate::datapath::{Attached, Balancer, Tables, find, pins};
-use crate::model::{Affinity, Mac, Manner, OnDead, Policy, Prefix, Tracking};
+use crate::model::{Mac, Manner, Prefix, Word};
 use crate::netlink::Netlink;
 use crate::report::status::{
     BackendStatus, BalancerStatus, InterfaceStatus, MannerStatus, ProgramStatus, ServiceStatus,
     Status,
 };
+use crate::report::stored::ConfigStatus;
+use crate::sys::machine::uptime_milliseconds;
 use anyhow::{Context, Result};
 use xdp_prog::abi::state::slot;
 
@@ -26,7 +29,10 @@ pub fn run(arguments: &ReportArgs, output: &mut Output<'_>) -> Result<()> {
     let (balancers, others) = find::balancers(&mut netlink, arguments.interface.as_deref(), false)?;
     mention_others(&others, output)?;
     let status = Status {
-        balancers: balancers.iter().map(balancer).collect::<Result<_>>()?,
+        balancers: balancers
+            .iter()
+            .map(|one| balancer(one, output))
+            .collect::<Result<_>>()?,
         decaps: decap::status(&mut netlink, arguments.interface.as_deref())?,
     };
     if arguments.json {
@@ -37,7 +43,7 @@ pub fn run(arguments: &ReportArgs, output: &mut Output<'_>) -> Result<()> {
     Ok(())
 }
 
-fn balancer(balancer: &Balancer) -> Result<BalancerStatus> {
+fn balancer(balancer: &Balancer, output: &mut Output<'_>) -> Result<BalancerStatus> {
     let tables = &balancer.tables;
     let loaded = tables.loaded()?;
     let local = tables.local_vips();
@@ -79,7 +85,7 @@ fn balancer(balancer: &Balancer) -> Result<BalancerStatus> {
                     mac: (!d.route.is_here()).then(|| d.route.mac().to_string()),
                     interface: interface_of(d.route.port),
                     weight: d.weight,
-                    state: state::name(d.state),
+                    state: d.state.word(),
                     slots: words.map_or(0, |words| {
                         words
                             .iter()
@@ -91,6 +97,7 @@ fn balancer(balancer: &Balancer) -> Result<BalancerStatus> {
         }
     });
     Ok(BalancerStatus {
+        config: config(tables, output)?,
         services: services.collect(),
         flows,
         flow_capacity,
@@ -106,29 +113,33 @@ fn balancer(balancer: &Balancer) -> Result<BalancerStatus> {
     })
 }
 
+/// The config in force; none, and a word about it, if it cannot be read.
+fn config(tables: &Tables, output: &mut Output<'_>) -> Result<Option<ConfigStatus>> {
+    let in_force = match InForce::of(tables) {
+        Ok(in_force) => in_force,
+        Err(error) => {
+            writeln!(output.talk, "dsrload: {error:#}")?;
+            return Ok(None);
+        }
+    };
+    let waiting = in_force.waiting()?;
+    let left = in_force.deadline.cast_signed() - uptime_milliseconds()?.cast_signed();
+    Ok(Some(ConfigStatus {
+        generation: in_force.generation,
+        digest: digest_of(tables, &in_force.document)?,
+        rolled_back_in: waiting.is_some().then_some(left / 1000),
+        waiting,
+        given_up: Some(in_force.given_up).filter(|&given_up| given_up != 0),
+    }))
+}
+
 fn manner(manner: &Manner) -> MannerStatus {
     let texts = |prefixes: &[Prefix]| prefixes.iter().map(ToString::to_string).collect();
     MannerStatus {
-        policy: match manner.policy {
-            Policy::Maglev => "maglev",
-            Policy::Random => "random",
-        },
-        tracking: match manner.tracking {
-            Tracking::Changed => "changed",
-            Tracking::All => "all",
-            Tracking::None => "none",
-        },
-        affinity: match manner.affinity {
-            Affinity::Flow => "flow".to_owned(),
-            Affinity::Client(32, 128) => "client".to_owned(),
-            Affinity::Client(v4, 128) => format!("client/{v4}"),
-            Affinity::Client(v4, v6) => format!("client/{v4}/{v6}"),
-        },
-        on_dead: match manner.on_dead {
-            OnDead::Rehash => "rehash",
-            OnDead::Reset => "reset",
-            OnDead::Hold => "hold",
-        },
+        policy: manner.policy.word(),
+        tracking: manner.tracking.word(),
+        affinity: manner.affinity.to_string(),
+        on_dead: manner.on_dead.word(),
         allow: texts(&manner.allow),
         deny: texts(&manner.deny),
     }

@@ -6,7 +6,8 @@ use super::{Output, upkeep};
 use crate::cli::LoadArgs;
 use crate::datapath::attach::detach;
 use crate::datapath::neighbours::Key;
-use crate::datapath::{Attached, Holder, decap, find, pins, refresh};
+use crate::datapath::{Attached, Holder, Tables, decap, find, pins, refresh};
+use crate::fault;
 use crate::netlink::Netlink;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
@@ -20,11 +21,18 @@ use xdp_prog::abi::ABI_VERSION;
 /// `Busy`: one of the interfaces has a foreign program; then nothing is
 /// changed. What the kernel says.
 pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
+    for (index, name) in arguments.interfaces.iter().enumerate() {
+        if arguments.interfaces[..index].contains(name) {
+            return Err(fault!(Usage, "interface {name} is given twice"));
+        }
+    }
     require(privilege::DETACH)?;
     let _lock = lock()?;
     pins::sweep();
     let mut netlink = Netlink::open().context("talk to the kernel about interfaces")?;
     let mut holders = Vec::new();
+    // What waits to be confirmed waits for nobody once it is unloaded.
+    let mut waiting: Vec<Tables> = Vec::new();
     for name in &arguments.interfaces {
         let link = find::link(&mut netlink, name)?;
         let holder = find::holder(&link)?;
@@ -36,6 +44,12 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
     for (name, link, holder) in holders {
         match holder {
             Holder::Ours(attached) | Holder::Another(attached) => {
+                if attached.abi == ABI_VERSION
+                    && let Ok(tables) = attached.tables(true)
+                    && tables.pending().is_some()
+                {
+                    waiting.push(tables);
+                }
                 let kept = neighbours(&mut netlink, &attached);
                 detach(&mut netlink, &attached)?;
                 writeln!(output.answers, "{name}: unloaded, id {}", attached.info.id)?;
@@ -59,6 +73,15 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
                 writeln!(output.answers, "{name}: not loaded{what}")?;
             }
         }
+    }
+    if !waiting.is_empty() {
+        let (left, _) = find::balancers(&mut netlink, None, false)?;
+        let is_left = |tables: &Tables| {
+            let mut left = left.iter().map(|balancer| balancer.tables.id().ok());
+            left.any(|id| id == tables.id().ok())
+        };
+        let gone = waiting.iter().filter(|tables| !is_left(tables));
+        gone.for_each(Tables::confirm);
     }
     Ok(())
 }

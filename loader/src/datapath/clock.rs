@@ -1,6 +1,7 @@
 //! The kernel's clock as the program reads it.
 
 use crate::sys::bpf::{BPF_XDP, ProgramKind, ProgramSpec, program_load, test_run};
+use crate::sys::machine::ticks_per_second;
 use anyhow::{Context, Result};
 
 /// Ethernet's smallest header, which a test run takes.
@@ -37,4 +38,14 @@ pub fn epoch(epoch_shift: u32) -> Result<u8> {
     .context("BPF_PROG_LOAD of the clock failed")?;
     let run = test_run(&program, &FRAME, &mut []).context("BPF_PROG_TEST_RUN failed")?;
     u8::try_from(run.verdict).context("the clock is wrong")
+}
+
+/// How many milliseconds an epoch lasts.
+///
+/// # Errors
+///
+/// The kernel's clock.
+pub fn epoch_length(epoch_shift: u32) -> Result<u64> {
+    let ticks = ticks_per_second().context("ask for the kernel's clock")?;
+    Ok((1000 << epoch_shift.min(32)) / u64::from(ticks))
 }

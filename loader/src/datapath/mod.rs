@@ -10,6 +10,8 @@ pub mod base;
 pub mod clock;
 pub mod decap;
 pub mod find;
+pub mod flows;
+pub mod hops;
 pub mod neighbours;
 pub mod pins;
 pub mod program;
@@ -18,7 +20,9 @@ pub mod refresh;
 mod reroute;
 pub mod resolve;
 mod sources;
+pub mod stored;
 pub mod tables;
+pub mod transaction;
 pub mod way;
 pub mod write;
 

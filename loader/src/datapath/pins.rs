@@ -60,9 +60,10 @@ pub fn map(interface: &str, table: &str) -> Option<MapFd> {
 /// The pinned maps of an interface, by their names in the object.
 #[must_use]
 pub fn maps(interface: &str) -> BTreeMap<&'static str, MapFd> {
-    abi::TABLES
-        .iter()
-        .filter_map(|&(_, table)| Some((table, map(interface, table)?)))
+    let tables = abi::TABLES.iter().map(|&(_, table)| table);
+    tables
+        .chain([abi::CONFIG])
+        .filter_map(|table| Some((table, map(interface, table)?)))
         .collect()
 }
 

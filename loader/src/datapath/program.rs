@@ -5,7 +5,8 @@ use crate::fault;
 use crate::object::{Spec, TableSpec};
 use crate::sys::bpf::{
     BPF_ANY, BPF_F_XDP_HAS_FRAGS, BPF_XDP, BtfFd, MapFd, MapKind, MapSpec, ProgramBtf, ProgramFd,
-    ProgramKind, ProgramSpec, btf_load, log_text, map_create, map_freeze, map_update, program_load,
+    ProgramKind, ProgramSpec, btf_load, log_text, map_create, map_freeze, map_update,
+    program_bind_map, program_load,
 };
 use crate::sys::machine::ticks_per_second;
 use anyhow::{Context, Result};
@@ -13,7 +14,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use xdp_prog::abi::settings::feature;
 use xdp_prog::abi::word::{Word32, Word64};
-use xdp_prog::abi::{ABI_VERSION, MAGIC, PROGRAM, Port, Settings, decap, section};
+use xdp_prog::abi::{self, ABI_VERSION, MAGIC, PROGRAM, Port, Settings, decap, section};
 
 /// Room for the verifier's log. It is written in a second try only.
 pub(super) const LOG: usize = 16 << 20;
@@ -119,7 +120,7 @@ impl<'a> Maker<'a> {
             func_info: &linked.func_info,
             line_info: &linked.line_info,
         });
-        program_load(
+        let program = program_load(
             &ProgramSpec {
                 kind: ProgramKind::XDP,
                 name: PROGRAM,
@@ -130,7 +131,10 @@ impl<'a> Maker<'a> {
                 btf,
             },
             log,
-        )
+        )?;
+        let config = self.tables.map(abi::CONFIG);
+        program_bind_map(&program, config.map_err(|e| invalid(format!("{e:#}")))?)?;
+        Ok(program)
     }
 
     /// The settings of one program, frozen.

@@ -111,13 +111,13 @@ pub fn neighbours(
 }
 
 /// The interfaces and addresses that ways start from.
-struct Ground {
+pub(super) struct Ground {
     ways: Vec<Way>,
     local: BTreeSet<IpAddr>,
 }
 
 impl Ground {
-    fn survey(netlink: &mut Netlink, attached: &[Attached]) -> Result<Self> {
+    pub(super) fn survey(netlink: &mut Netlink, attached: &[Attached]) -> Result<Self> {
         let ways = attached
             .iter()
             .map(|attached| Way::new(netlink, &attached.link, attached.port))
@@ -126,7 +126,7 @@ impl Ground {
         Ok(Self { ways, local })
     }
 
-    fn here(&self) -> Here<'_> {
+    pub(super) fn here(&self) -> Here<'_> {
         Here {
             ways: &self.ways,
             local: &self.local,
@@ -135,7 +135,7 @@ impl Ground {
 }
 
 /// What is known of destinations before the kernel is asked.
-fn aims(tables: &Tables, placed: &[PlacedDestination]) -> Vec<Aim> {
+pub(super) fn aims(tables: &Tables, placed: &[PlacedDestination]) -> Vec<Aim> {
     let services = tables.service_addresses();
     let aim = |placed: &PlacedDestination| {
         let addresses = services.get(&placed.service);

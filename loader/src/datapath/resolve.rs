@@ -81,6 +81,11 @@ impl Hop<'_> {
     pub(super) fn key(&self) -> Key {
         (self.way.link.index, self.next)
     }
+
+    /// The name of the interface that leads there.
+    pub(super) fn interface(&self) -> &str {
+        &self.way.link.name
+    }
 }
 
 /// What was found.

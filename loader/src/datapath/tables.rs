@@ -7,7 +7,7 @@ use crate::sys::mapping::Mapping;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
-use xdp_prog::abi::word::{Word16, Word32};
+use xdp_prog::abi::word::{Word16, Word32, Word64};
 use xdp_prog::abi::{
     self, Bucket, Budget, Control, Counter, Destination, OutcomeRow, Port, Service, Tunnel, limits,
     section,
@@ -29,6 +29,7 @@ const SHARED: &[&str] = &[
     abi::DEVICES,
     abi::FRAGMENTS,
     abi::SOURCES,
+    abi::CONFIG,
 ];
 
 /// A table's name in the kernel: its section's last part or its symbol, with
@@ -46,6 +47,8 @@ pub struct Capacity {
     pub slots: u32,
     /// Flows that the flow table holds.
     pub flows: u32,
+    /// Bytes for each of the config's texts.
+    pub text: u32,
 }
 
 impl Default for Capacity {
@@ -53,6 +56,7 @@ impl Default for Capacity {
         Self {
             slots: limits::SLOTS_DEFAULT,
             flows: limits::FLOWS_DEFAULT,
+            text: limits::TEXT_DEFAULT,
         }
     }
 }
@@ -83,6 +87,8 @@ pub struct Tables {
     pub outcomes: Mapping<OutcomeRow>,
     /// One for each CPU.
     pub budgets: Mapping<Budget>,
+    /// The config's texts, see [`abi::text`].
+    pub(super) config: Mapping<Word64>,
 }
 
 impl Tables {
@@ -103,7 +109,9 @@ impl Tables {
             );
         }
         let mut maps = BTreeMap::new();
-        for &name in SHARED {
+        // No program reads this one, so the object does not describe it.
+        maps.insert(abi::CONFIG, config(capacity)?);
+        for &name in SHARED.iter().filter(|&&name| name != abi::CONFIG) {
             let table = spec
                 .tables()
                 .find(|t| t.name == name)
@@ -159,6 +167,7 @@ impl Tables {
             counters: open(&maps, section::COUNTERS, writable)?,
             outcomes: open(&maps, section::OUTCOMES, writable)?,
             budgets: open(&maps, section::BUDGETS, writable)?,
+            config: open(&maps, abi::CONFIG, writable)?,
             maps,
         };
         tables.check()?;
@@ -255,6 +264,22 @@ fn value_size(table: &TableSpec, cpus: u32, capacity: Capacity) -> u32 {
     }
 }
 
+/// Makes the map of the config's texts.
+fn config(capacity: Capacity) -> Result<MapFd> {
+    let parts = u32::try_from(abi::text::PARTS).unwrap_or(u32::MAX);
+    let value_size = capacity.text.saturating_mul(parts);
+    map_create(&MapSpec {
+        kind: MapKind::ARRAY,
+        key_size: 4,
+        value_size,
+        max_entries: 1,
+        flags: BPF_F_MMAPABLE,
+        name: &map_name(abi::CONFIG),
+        btf: None,
+    })
+    .with_context(|| format!("BPF_MAP_CREATE of the config ({value_size} bytes) failed"))
+}
+
 /// Makes one map. Without types: the kernel would compare the declared size
 /// with the real one.
 pub(crate) fn create(table: &TableSpec, value_size: u32) -> Result<MapFd> {
@@ -283,7 +308,8 @@ mod tests {
 
     #[test]
     fn every_table_has_a_name_that_the_kernel_keeps() {
-        let mut names: Vec<String> = abi::TABLES.iter().map(|(_, name)| map_name(name)).collect();
+        let tables = abi::TABLES.iter().map(|&(_, name)| name);
+        let mut names: Vec<String> = tables.chain([abi::CONFIG]).map(map_name).collect();
         assert!(names.iter().all(|n| n.len() <= 15), "{names:?}");
         let count = names.len();
         names.sort();

@@ -1,5 +1,6 @@
 //! The interfaces of a balancer, as ways to backends.
 
+use crate::model::prefix::is_in_subnet;
 use crate::netlink::{Address, Link, Netlink};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
@@ -35,7 +36,8 @@ impl Way {
     /// Whether `address` is in one of its subnets.
     #[must_use]
     pub fn reaches(&self, address: IpAddr) -> bool {
-        self.addresses.iter().any(|own| contains(own, address))
+        let mut own = self.addresses.iter();
+        own.any(|own| is_in_subnet(address, own.address, own.prefix_len))
     }
 
     /// Its name and its subnets, for errors.
@@ -51,21 +53,6 @@ impl Way {
             _ => format!("{} ({})", self.link.name, subnets.join(", ")),
         }
     }
-}
-
-/// Whether `address` is in the subnet of an interface's address.
-fn contains(own: &Address, address: IpAddr) -> bool {
-    let (base, address, bits) = match (own.address, address) {
-        (IpAddr::V4(base), IpAddr::V4(address)) => (
-            u128::from(base.to_bits()),
-            u128::from(address.to_bits()),
-            32,
-        ),
-        (IpAddr::V6(base), IpAddr::V6(address)) => (base.to_bits(), address.to_bits(), 128),
-        _ => return false,
-    };
-    let host_bits = bits - u32::from(own.prefix_len).min(bits);
-    host_bits > 0 && (base ^ address).checked_shr(host_bits).unwrap_or(0) == 0
 }
 
 /// All addresses of this host.
@@ -95,7 +82,7 @@ mod tests {
     }
 
     fn contains_text(own: &Address, address: &str) -> bool {
-        contains(own, address.parse().expect(address))
+        is_in_subnet(address.parse().expect(address), own.address, own.prefix_len)
     }
 
     #[test]

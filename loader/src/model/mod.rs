@@ -3,6 +3,8 @@
 
 pub mod backend;
 pub mod config;
+pub mod drain;
+pub mod flows;
 pub mod forward;
 pub mod identity;
 pub mod key;
@@ -14,8 +16,10 @@ pub mod prefix;
 pub mod refresh;
 pub mod rendezvous;
 pub mod service;
+pub mod sha256;
 pub mod slots;
 pub mod sweep;
+pub mod word;
 
 pub use config::Config;
 pub use forward::{Forward, TunnelKind, TunnelRoute};
@@ -25,3 +29,4 @@ pub use service::{
     Affinity, Backend, Manner, OnDead, Policy, Protocol, Service, ServiceAddress, Tracking,
 };
 pub use slots::State;
+pub use word::Word;

@@ -9,6 +9,7 @@
 use super::Mac;
 use super::forward::{Forward, TunnelKind, TunnelRoute};
 use super::placing::Placing;
+pub use super::placing::share;
 use super::prefix::words;
 use super::service::{Manner, OnDead, Protocol, ServiceAddress};
 use super::slots::{Fate, State};

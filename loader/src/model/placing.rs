@@ -45,14 +45,6 @@ pub struct Placing<'a> {
 impl<'a> Placing<'a> {
     /// Nothing is placed yet; what is loaded keeps its place.
     pub fn new(loaded: &'a Loaded, wanted: &Wanted) -> Self {
-        // Half of all slots for all services together: the other half is for
-        // the next change, which needs new ones beside those in force.
-        let share = u32::try_from(wanted.services.len().max(1))
-            .map_or(0, |n| loaded.slots / 2 / n)
-            .clamp(
-                limits::SLOTS_PER_SERVICE_MIN,
-                wanted.slots.max(limits::SLOTS_PER_SERVICE_MIN),
-            );
         Self {
             loaded,
             before: (0..)
@@ -65,7 +57,7 @@ impl<'a> Placing<'a> {
                 .map(|d| ((d.service, d.route.address), d))
                 .collect(),
             continued: BTreeSet::new(),
-            share: 1 << share.ilog2(),
+            share: share(loaded.slots, wanted.services.len(), wanted.slots),
             ids: loaded.services.iter().map(|s| s.id).collect(),
             lists: Numbers::new(loaded.services.iter().map(|s| s.sources), u16::MAX),
             numbers: Numbers::new(
@@ -299,6 +291,21 @@ impl<'a> Placing<'a> {
         }
         fits.then_some(start)
     }
+}
+
+/// Slots that a new service is given, of so many services: a power of two.
+///
+/// Half of all slots for all services together: the other half is for the next
+/// change, which needs new ones beside those in force.
+#[must_use]
+pub fn share(slots: u32, services: usize, wanted: u32) -> u32 {
+    let share = u32::try_from(services.max(1))
+        .map_or(0, |n| slots / 2 / n)
+        .clamp(
+            limits::SLOTS_PER_SERVICE_MIN,
+            wanted.max(limits::SLOTS_PER_SERVICE_MIN),
+        );
+    1 << share.ilog2()
 }
 
 /// Numbers from 1 on, each of which is given out once.

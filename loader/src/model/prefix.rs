@@ -59,6 +59,23 @@ fn mask(length: u8) -> u128 {
         .unwrap_or(0)
 }
 
+/// Whether an address is in the subnet of an interface that has the address
+/// `own`. An address alone, /32 or /128, has none.
+#[must_use]
+pub fn is_in_subnet(address: IpAddr, own: IpAddr, prefix_len: u8) -> bool {
+    let (base, address, bits) = match (own, address) {
+        (IpAddr::V4(base), IpAddr::V4(address)) => (
+            u128::from(base.to_bits()),
+            u128::from(address.to_bits()),
+            32,
+        ),
+        (IpAddr::V6(base), IpAddr::V6(address)) => (base.to_bits(), address.to_bits(), 128),
+        _ => return false,
+    };
+    let host_bits = bits - u32::from(prefix_len).min(bits);
+    host_bits > 0 && (base ^ address).checked_shr(host_bits).unwrap_or(0) == 0
+}
+
 /// A mask for client addresses, as
 /// [`Service::client_mask`](xdp_prog::abi::Service::client_mask) holds it.
 #[must_use]

@@ -64,9 +64,20 @@ pub struct Clock {
 pub const IDLE_MAX: u8 = 240;
 
 impl Clock {
+    /// Epochs since the flow was heard of, as far as its entry tells. In doubt none:
+    /// entries idle for longer than 240 epochs look young for a while.
+    #[must_use]
+    pub fn age(self, entry: Entry) -> u8 {
+        match entry.age(self.now) {
+            age if age > IDLE_MAX => 0,
+            age => age,
+        }
+    }
+
     /// Whether the flow was heard of lately. In doubt it was: entries idle for
     /// longer than 240 epochs look young for a while.
-    fn is_live(self, entry: Entry) -> bool {
+    #[must_use]
+    pub fn is_live(self, entry: Entry) -> bool {
         let age = entry.age(self.now);
         age < self.idle || age > IDLE_MAX
     }
@@ -201,7 +212,8 @@ impl<D: Fn(u16) -> Option<(u16, Fate)>> Sweeping<'_, D> {
 
 /// The slot of an entry's flow: bits 40 and up of its hash, of which the tag is
 /// bits 24 and up.
-fn slot_of(entry: Entry, slots: usize) -> usize {
+#[must_use]
+pub fn slot_of(entry: Entry, slots: usize) -> usize {
     let mask = slots.saturating_sub(1) as u64;
     usize::try_from(entry.tag() >> 16 & mask).unwrap_or(usize::MAX)
 }

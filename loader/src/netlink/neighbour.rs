@@ -66,6 +66,22 @@ pub enum NeighbourState {
 }
 
 impl NeighbourState {
+    /// The word that `ip neigh` has for it, in small letters.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Incomplete => "incomplete",
+            Self::Reachable => "reachable",
+            Self::Stale => "stale",
+            Self::Delay => "delay",
+            Self::Probe => "probe",
+            Self::Failed => "failed",
+            Self::NoArp => "noarp",
+            Self::Permanent => "permanent",
+        }
+    }
+
     fn from_bits(bits: u16) -> Self {
         match bits {
             0x01 => Self::Incomplete,

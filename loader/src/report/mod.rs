@@ -1,9 +1,13 @@
 //! Reports: data until the last moment, then a table or JSON, into any writer.
 
 pub mod bench;
+pub mod check;
 pub mod decap;
+pub mod plan;
+pub mod show;
 pub mod stats;
 pub mod status;
+pub mod stored;
 mod table;
 
 use serde::Serialize;

@@ -1,6 +1,7 @@
 //! What is loaded.
 
 use super::decap::DecapStatus;
+use super::stored::ConfigStatus;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -21,6 +22,8 @@ pub struct Status {
 pub struct BalancerStatus {
     /// What its program is attached to.
     pub interfaces: Vec<InterfaceStatus>,
+    /// Its config; none if that is of another version of dsrload.
+    pub config: Option<ConfigStatus>,
     /// Its services, by address.
     pub services: Vec<ServiceStatus>,
     /// Flows in the flow table.
@@ -182,6 +185,9 @@ impl BalancerStatus {
             self.flow_capacity,
             mebibytes(self.memory_bytes)
         )?;
+        if let Some(config) = &self.config {
+            config.write(out)?;
+        }
         self.services
             .iter()
             .try_for_each(|service| service.write(out))
@@ -323,6 +329,13 @@ mod tests {
                     trace: false,
                     pins: Some("/sys/fs/bpf/dsrload/4026531840/eth0".into()),
                 }],
+                config: Some(ConfigStatus {
+                    generation: 3,
+                    digest: "00ff".into(),
+                    rolled_back_in: Some(-7),
+                    waiting: Some("confirm it".into()),
+                    given_up: Some(2),
+                }),
                 services: vec![ServiceStatus {
                     addresses: vec!["192.168.25.10:80/tcp".into()],
                     vip: Some([192, 168, 25, 10].into()),
@@ -357,6 +370,9 @@ mod tests {
 eth0: skb, program 412 (dsrload, tag 0123456789abcdef), mac 02:00:00:00:00:01, mtu 1500
   pinned in /sys/fs/bpf/dsrload/4026531840/eth0
 flows: 17 of 131072; tables: 6.0 MiB
+config: generation 3, digest 00ff
+  generation 2 was not confirmed in time and has been rolled back
+  confirm it
 192.168.25.10:80/tcp maglev, tracking changed, affinity flow, on dead rehash, 16384 slots, 3 unsettled
   allow 10.0.0.0/8
   172.17.0.3 drain, weight 2, 0 slots, mac 02:42:ac:11:00:03 via eth0

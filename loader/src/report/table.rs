@@ -22,16 +22,23 @@ pub fn write<const N: usize>(
     head: [(&str, Align); N],
     rows: &[[String; N]],
 ) -> io::Result<()> {
-    let mut widths = head.map(|(title, _)| title.chars().count());
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+    let rows: Vec<&[String]> = rows.iter().map(<[String; N]>::as_slice).collect();
+    write_rows(out, &head, &rows)
+}
+
+/// The same for any number of columns, so that it is compiled once.
+fn write_rows(out: &mut dyn Write, head: &[(&str, Align)], rows: &[&[String]]) -> io::Result<()> {
+    let titles: Vec<String> = head.iter().map(|&(title, _)| title.to_owned()).collect();
+    let lines = || std::iter::once(titles.as_slice()).chain(rows.iter().copied());
+    let mut widths = vec![0; head.len()];
+    for line in lines() {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = cell.chars().count().max(*width);
         }
     }
-    let titles = head.map(|(title, _)| title.to_owned());
-    for row in std::iter::once(&titles).chain(rows) {
+    for cells in lines() {
         let mut line = String::new();
-        for ((cell, width), (_, align)) in row.iter().zip(widths).zip(head) {
+        for ((cell, &width), (_, align)) in cells.iter().zip(&widths).zip(head) {
             if !line.is_empty() {
                 line.push_str("  ");
             }

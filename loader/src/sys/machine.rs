@@ -101,6 +101,12 @@ pub fn uptime_seconds() -> io::Result<u64> {
     Ok(now.as_secs())
 }
 
+/// The same in milliseconds.
+pub fn uptime_milliseconds() -> io::Result<u64> {
+    let now = Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME)?);
+    u64::try_from(now.as_millis()).map_err(io::Error::other)
+}
+
 /// How many such ticks make a second. A tick is cut to whole nanoseconds
 /// (3,333,333 of them at 300 Hz), so the quotient is rounded.
 fn rate_of(tick: Duration) -> Option<u32> {

@@ -23,5 +23,8 @@ pub mod mapping;
 pub mod membarrier;
 mod memlock;
 pub mod namespace;
+pub mod process;
 pub mod random;
+pub mod signal;
 pub mod socket;
+pub mod terminal;

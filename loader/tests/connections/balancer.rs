@@ -82,6 +82,7 @@ impl Balancer {
         let capacity = Capacity {
             slots: SLOTS,
             flows,
+            ..Capacity::default()
         };
         let tables = Tables::create(&spec, capacity).expect("tables; this takes root");
         let mut maker = Maker::new(&spec, &tables).expect("the clock");

@@ -67,6 +67,18 @@ fn a_program_names_the_maps_it_uses() {
 }
 
 #[test]
+fn a_map_that_is_bound_lives_as_long_as_the_program() {
+    let map = bpf::map_create(&maps::spec(MapKind::ARRAY, 0)).unwrap();
+    let program = passing("bound");
+    bpf::program_bind_map(&program, &map).unwrap();
+    bpf::program_bind_map(&program, &map).expect("again is no mistake");
+    let id = map.info().id;
+    drop(map);
+    assert_eq!(bpf::program_info(&program).unwrap().map_ids, [id]);
+    assert!(bpf::map_by_id(id).unwrap().is_some());
+}
+
+#[test]
 fn a_packet_runs_through_a_program() {
     let program = passing("runs");
     let packet = [0x5a; 64];

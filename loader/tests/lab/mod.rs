@@ -12,6 +12,7 @@
 
 pub mod bare;
 pub mod behind;
+pub mod config;
 pub mod datagram;
 pub mod deadline;
 pub mod far_end;
@@ -24,6 +25,7 @@ pub mod product;
 pub mod router;
 pub mod sentinel;
 pub mod site;
+pub mod talk;
 pub mod web;
 
 use std::fs::File;

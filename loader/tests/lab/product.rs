@@ -247,11 +247,31 @@ impl Stats {
         number(&list(&self.0["services"])[0]["untracked"])
     }
 
-    /// Panics if any counter is lower than it was in `before`.
+    /// How many packets and connections the service at this address got.
+    pub fn of_service(&self, address: &str) -> (u64, u64) {
+        let has = |service: &&Value| list(&service["addresses"]).iter().any(|a| a == address);
+        let found = list(&self.0["services"]).iter().find(has);
+        let found = found.unwrap_or_else(|| panic!("no service {address} in {}", self.0));
+        (number(&found["packets"]), number(&found["connections"]))
+    }
+
+    /// How many packets met each outcome that drops them, if any did.
+    pub fn dropped(&self) -> BTreeMap<&str, u64> {
+        let outcomes = list(&self.0["outcomes"]).iter();
+        let drops = outcomes.filter(|outcome| outcome["verdict"] == "drop");
+        drops
+            .map(|outcome| (text(&outcome["name"]), number(&outcome["packets"])))
+            .filter(|&(_, packets)| packets > 0)
+            .collect()
+    }
+
+    /// Panics if any counter is lower than it was in `before`. One that is gone
+    /// counts as 0: nothing may go that was in use.
     pub fn is_not_behind(&self, before: &Self) {
+        let counters = self.counters();
         for (name, packets) in before.counters() {
-            let now = self.counters().remove(&name);
-            assert!(now >= Some(packets), "{name} was {packets} and is {now:?}");
+            let now = counters.get(&name).copied().unwrap_or(0);
+            assert!(now >= packets, "{name} was {packets} and is {now}");
         }
     }
 
@@ -263,10 +283,13 @@ impl Stats {
                 number(&outcome["packets"]),
             );
         }
-        for backend in self.backends() {
-            for counter in ["packets", "bytes", "connections"] {
-                let name = format!("{counter} of {}", text(&backend["address"]));
-                counters.insert(name, number(&backend[counter]));
+        for service in list(&self.0["services"]) {
+            for backend in list(&service["backends"]) {
+                for counter in ["packets", "bytes", "connections"] {
+                    let address = text(&backend["address"]);
+                    let name = format!("{counter} of {address} for {}", service["addresses"]);
+                    counters.insert(name, number(&backend[counter]));
+                }
             }
         }
         counters

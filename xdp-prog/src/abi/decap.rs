@@ -197,8 +197,10 @@ outcomes! {
     ForeignSource => Pass, "foreign_source", "A tunnel from nobody who is allowed: untouched.";
     BadInner => Pass, "bad_inner", "From an allowed balancer, but what is inside is no whole IP packet: untouched.";
     NotLocalVip => Pass, "not_local_vip", "From an allowed balancer, but for no VIP of this host: untouched.";
-    EcnDrop => Drop, "ecn_drop", "Marked by a congested router, but its sender takes no such marks: dropped, as RFC 6040 asks for.";
-    NotShortened => Drop, "not_shortened", "The driver could not take the outer headers off.";
+    EcnDrop => Drop, "ecn_drop", "Marked by a congested router, but its sender takes no such marks: dropped, as RFC 6040 asks for.",
+        "Senders that mark packets inside as not ECN-capable meet a congested router: see to the path, not to this host.";
+    NotShortened => Drop, "not_shortened", "The driver could not take the outer headers off.",
+        "Load in another mode: `dsrload decap IFACE --mode skb`.";
 }
 
 const _: () = assert!(Outcome::ALL.len() <= OUTCOMES);

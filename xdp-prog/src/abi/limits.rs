@@ -62,6 +62,13 @@ pub const RESETS_PER_EPOCH: u32 = 10_000;
 /// of the flow table: 250 to 500 a second. A sender needs one for each path.
 pub const ERRORS_PER_EPOCH: u32 = 1_000;
 
+/// Bytes for each of the texts of the [config](super::text), unless the first one
+/// needs more: 2,000 services of two backends each.
+pub const TEXT_DEFAULT: u32 = 1 << 18;
+
+/// The same at the most.
+pub const TEXT_MAX: u32 = 1 << 25;
+
 /// CPUs that have counter rows of their own.
 pub const CPUS: u32 = 512;
 

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod outcome;
 pub mod settings;
 pub mod state;
+pub mod text;
 pub mod word;
 
 pub use key::{FragmentKey, SourceKey};
@@ -24,7 +25,7 @@ pub use state::{Bucket, Budget, Control, Counter, Destination, OutcomeRow, Port,
 
 /// Raised by every change of a table below. A loaded balancer with another
 /// version is never written to.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;
 
 /// First word of [`Settings`]: `dsrload\0`, as it stands in memory.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"dsrload\0");
@@ -119,3 +120,8 @@ pub const FRAGMENTS: &str = "FRAGMENTS";
 /// The map of the lists of sources, by [`SourceKey`]:
 /// `BPF_MAP_TYPE_LPM_TRIE`. Its values are those of [`key::source`], as `u32`.
 pub const SOURCES: &str = "SOURCES";
+
+/// The map of the config that is in force, as [`text`] says: an array of one
+/// value. The program knows nothing of it; it is bound to it, so that it lives as
+/// long (`BPF_PROG_BIND_MAP`, Linux 5.10).
+pub const CONFIG: &str = "CONFIG";

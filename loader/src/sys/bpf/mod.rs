@@ -25,8 +25,8 @@ pub(super) use per_cpu::overwritten_by_lookup;
 pub use per_cpu::{map_lookup_each, map_update_each};
 pub use pin::{is_bpffs, open_pinned_map, open_pinned_program, pin};
 pub use program::{
-    ProgramBtf, ProgramFd, ProgramInfo, ProgramKind, ProgramSpec, program_by_id, program_info,
-    program_load, program_next_id,
+    ProgramBtf, ProgramFd, ProgramInfo, ProgramKind, ProgramSpec, program_bind_map, program_by_id,
+    program_info, program_load, program_next_id,
 };
 pub use test_run::{LiveRun, TestRun, test_run, test_run_live, test_run_repeat};
 

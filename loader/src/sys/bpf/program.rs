@@ -2,9 +2,10 @@
 
 use super::btf::BtfFd;
 use super::call::{
-    Command, NAME_LEN, address, address_mut, bpf_fd, fd_by_id, fd_number, fill_info, invalid,
+    Command, NAME_LEN, address, address_mut, bpf, bpf_fd, fd_by_id, fd_number, fill_info, invalid,
     length, name_text, next_id, object_name,
 };
+use super::map::MapFd;
 use crate::sys::memlock;
 use std::ffi::CStr;
 use std::io;
@@ -154,11 +155,30 @@ pub fn program_load(spec: &ProgramSpec<'_>, log: Option<&mut [u8]>) -> io::Resul
     memlock::raised_if_refused(|| unsafe { load(&mut attr) }).map(ProgramFd)
 }
 
+#[repr(C)]
+struct BindAttr {
+    program: u32,
+    map: u32,
+    flags: u32,
+}
+
+/// `BPF_PROG_BIND_MAP` (Linux 5.10): the map lives as long as the program, and
+/// stands among its [`ProgramInfo::map_ids`], though no instruction names it.
+pub fn program_bind_map(program: &ProgramFd, map: &MapFd) -> io::Result<()> {
+    let mut attr = BindAttr {
+        program: fd_number(program.as_fd()),
+        map: fd_number(map.as_fd()),
+        flags: 0,
+    };
+    // SAFETY: the structure holds no address.
+    unsafe { bpf(Command::ProgramBindMap, &mut attr) }.map(drop)
+}
+
 /// Repeats a load that a signal has cut short.
 ///
 /// # Safety
 ///
-/// As for [`bpf`](super::call::bpf).
+/// As for [`bpf`].
 unsafe fn load(attr: &mut LoadAttr) -> io::Result<OwnedFd> {
     let mut attempts = 1;
     loop {

@@ -1,0 +1,14 @@
+//! The config file: messages, the example, the page about its keys, and what
+//! must hold for any file. One test takes root, to become nobody, and one a network
+//! namespace of its own.
+#![allow(clippy::expect_used, reason = "a test says what it expected")]
+
+mod command;
+mod example;
+mod file;
+mod messages;
+mod order;
+mod page;
+mod random;
+mod tell;
+mod values;

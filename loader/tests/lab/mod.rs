@@ -26,6 +26,7 @@ pub mod router;
 pub mod sentinel;
 pub mod site;
 pub mod talk;
+pub mod told;
 pub mod web;
 
 use std::fs::File;

@@ -9,6 +9,11 @@
 //! * states that a config does not say are as they were.
 #![allow(clippy::expect_used, reason = "a test says what it expected")]
 
+#[allow(dead_code, reason = "each test binary uses its part of the dice")]
+#[path = "connections/dice.rs"]
+mod dice;
+
+use dice::Dice;
 use dsrload::config::merge::{merged, with_states};
 use dsrload::config::plan::steps;
 use dsrload::config::write::write;
@@ -26,33 +31,17 @@ use xdp_prog::abi::state::slot;
 const SEQUENCES: u64 = 40;
 const CHANGES: u64 = 30;
 
-/// Numbers without end, the same for the same seed (`splitmix64`).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let word = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (word ^ word >> 31) % limit
-    }
-
-    fn one_in(&mut self, of: u64) -> bool {
-        self.below(of) == 0
-    }
-}
-
 /// A config of up to four services and up to five backends each.
 fn config(dice: &mut Dice) -> String {
     let mut text = "[balancer]\nslots = 256\n".to_owned();
     let first = dice.below(4);
     for number in 0..4 {
-        if number != first && dice.one_in(3) {
+        if number != first && dice.below(3) == 0 {
             continue;
         }
         // Two services may trade an address: 443 is at one or the other.
         let ports = match number {
-            0 | 1 if dice.one_in(4) => "[\"80/tcp\", \"8080/tcp\"]".to_owned(),
+            0 | 1 if dice.below(4) == 0 => "[\"80/tcp\", \"8080/tcp\"]".to_owned(),
             _ => "\"80/tcp\"".to_owned(),
         };
         writeln!(
@@ -61,16 +50,16 @@ fn config(dice: &mut Dice) -> String {
             number + 1
         )
         .expect("a string");
-        if dice.one_in(5) {
+        if dice.below(5) == 0 {
             text += "on_dead = \"reset\"\n";
         }
-        if dice.one_in(8) {
-            text += ["tracking = \"all\"\n", "tracking = \"none\"\n"][usize::from(dice.one_in(2))];
+        if dice.below(8) == 0 {
+            text += dice.pick(&["tracking = \"all\"\n", "tracking = \"none\"\n"]);
         }
         writeln!(text, "[service.s{number}.backends]").expect("a string");
         let least = dice.below(5);
         for backend in 0..5 {
-            if backend == least || !dice.one_in(3) {
+            if backend == least || dice.below(3) != 0 {
                 let state = match dice.below(6) {
                     0 => ", state = \"drain\"",
                     1 => ", state = \"maint\"",
@@ -203,12 +192,12 @@ impl Memory {
         loaded.destinations = placement.destinations;
         loaded.copy = 1 - loaded.copy;
         for d in &loaded.destinations {
-            if dice.one_in(2) {
+            if dice.below(2) == 0 {
                 loaded.named.insert(d.number);
             }
         }
-        loaded.named.retain(|_| !dice.one_in(10));
-        if dice.one_in(6) {
+        loaded.named.retain(|_| dice.below(10) != 0);
+        if dice.below(6) == 0 {
             for words in loaded.words.values_mut() {
                 for word in words {
                     *word = slot::settled(slot::current(*word));
@@ -260,7 +249,7 @@ fn states_are_kept(before: &Document, asked: &Document, now: &Document) {
 #[test]
 fn random_sequences_of_configs_keep_numbers_text_and_states() {
     for seed in 0..SEQUENCES {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed, 0);
         let mut memory = Memory {
             loaded: Loaded {
                 slots: SLOTS_DEFAULT,

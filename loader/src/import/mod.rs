@@ -12,6 +12,7 @@ mod scheduler;
 mod service;
 
 use crate::config::Document;
+use crate::config::finding::plain;
 
 /// What became of a text.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,23 +86,4 @@ impl Remarks {
         self.0.sort_by_key(|remark| remark.line);
         self.0
     }
-}
-
-/// Longest text of a remark, in characters: it may quote the file.
-const LONGEST: usize = 500;
-
-/// Text that does nothing to a terminal but to be seen.
-fn plain(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars().take(LONGEST) {
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    if text.chars().nth(LONGEST).is_some() {
-        out.push_str("...");
-    }
-    out
 }

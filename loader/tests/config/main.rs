@@ -4,6 +4,9 @@
 #![allow(clippy::expect_used, reason = "a test says what it expected")]
 
 mod command;
+#[allow(dead_code, reason = "each test binary uses its part of the dice")]
+#[path = "../connections/dice.rs"]
+mod dice;
 mod example;
 mod file;
 mod messages;

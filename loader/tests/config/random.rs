@@ -1,25 +1,11 @@
 //! For any bytes: no panic, and what is found has a place and a remedy.
 
+use crate::dice::Dice;
 use crate::file::text;
 use dsrload::config::check::has_errors;
 use dsrload::config::{self, Balancer, Lines, write};
 
 const ROUNDS: u64 = 4_000;
-
-/// `splitmix64`: the same numbers in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let word = word ^ word >> 31;
-        let sides = u64::try_from(sides.max(1)).expect("64 bits");
-        usize::try_from(word % sides).expect("below the sides")
-    }
-}
 
 /// Words that files are made of, to put in anywhere.
 const WORDS: &[&str] = &[
@@ -68,26 +54,29 @@ const WORDS: &[&str] = &[
 
 /// One to three changes: bytes changed, taken out, put in, doubled, lines swapped.
 fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
-    for _ in 0..=dice.roll(3) {
-        let at = dice.roll(bytes.len() + 1);
-        let end = (at + dice.roll(40)).min(bytes.len());
-        match dice.roll(6) {
-            0 if at < bytes.len() => bytes[at] = u8::try_from(dice.roll(256)).expect("a byte"),
+    for _ in 0..=dice.below(3) {
+        let at = dice.below(bytes.len() + 1);
+        let end = (at + dice.below(40)).min(bytes.len());
+        match dice.below(6) {
+            0 if at < bytes.len() => bytes[at] = u8::try_from(dice.below(256)).expect("a byte"),
             1 => drop(bytes.drain(at..end)),
             2 => {
-                let word = WORDS[dice.roll(WORDS.len())];
+                let word = dice.pick(WORDS);
                 bytes.splice(at..at, word.bytes());
             }
             3 => {
                 let part = bytes[at..end].to_vec();
-                let to = dice.roll(bytes.len());
+                let to = dice.below(bytes.len().max(1));
                 bytes.splice(to..to, part);
             }
             4 => bytes.truncate(at.max(1)),
             _ => {
                 let mut lines: Vec<Vec<u8>> =
                     bytes.split(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
-                let (a, b) = (dice.roll(lines.len()), dice.roll(lines.len()));
+                let (a, b) = (
+                    dice.below(lines.len().max(1)),
+                    dice.below(lines.len().max(1)),
+                );
                 lines.swap(a, b);
                 *bytes = lines.join(&b'\n');
             }
@@ -132,7 +121,7 @@ fn no_change_of_the_example_is_too_much() {
         .filter(|line| !line.starts_with('#'))
         .collect();
     let bare = bare.join("\n");
-    let mut dice = Dice(1);
+    let mut dice = Dice::new(1, 0);
     let mut taken = 0;
     for _ in 0..ROUNDS {
         let mut bytes = bare.clone().into_bytes();
@@ -148,15 +137,13 @@ fn no_change_of_the_example_is_too_much() {
 
 #[test]
 fn random_bytes_and_random_words() {
-    let mut dice = Dice(2);
+    let mut dice = Dice::new(2, 0);
     for _ in 0..ROUNDS {
-        let bytes: Vec<u8> = (0..dice.roll(200))
-            .map(|_| u8::try_from(dice.roll(256)).expect("a byte"))
+        let bytes: Vec<u8> = (0..dice.below(200))
+            .map(|_| u8::try_from(dice.below(256)).expect("a byte"))
             .collect();
         exercise(&bytes);
-        let words: Vec<&str> = (0..dice.roll(60))
-            .map(|_| WORDS[dice.roll(WORDS.len())])
-            .collect();
+        let words: Vec<&str> = (0..dice.below(60)).map(|_| dice.pick(WORDS)).collect();
         exercise(words.concat().as_bytes());
     }
 }

@@ -4,6 +4,9 @@
 
 mod blocks;
 mod command;
+#[allow(dead_code, reason = "each test binary uses its part of the dice")]
+#[path = "../connections/dice.rs"]
+mod dice;
 mod files;
 mod messages;
 mod random;

@@ -1,5 +1,6 @@
 //! For any text: no panic, the same from the same, and what is made has no error.
 
+use crate::dice::Dice;
 use crate::{Reader, files};
 use dsrload::config::{self, Severity, write};
 use dsrload::import::{ipvsadm, keepalived};
@@ -8,21 +9,6 @@ use std::fs;
 const ROUNDS: usize = 800;
 
 const READERS: [Reader; 2] = [ipvsadm::import, keepalived::import];
-
-/// `splitmix64`: the same numbers in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let word = word ^ word >> 31;
-        let sides = u64::try_from(sides.max(1)).expect("64 bits");
-        usize::try_from(word % sides).expect("below the sides")
-    }
-}
 
 /// Words that the files are made of, to put in anywhere.
 const WORDS: &[&str] = &[
@@ -92,25 +78,28 @@ const WORDS: &[&str] = &[
 
 /// One to four changes: bytes changed, taken out, doubled; words put in; lines swapped.
 fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
-    for _ in 0..=dice.roll(4) {
-        let at = dice.roll(bytes.len() + 1);
-        let end = (at + dice.roll(60)).min(bytes.len());
-        match dice.roll(6) {
-            0 if at < bytes.len() => bytes[at] = u8::try_from(dice.roll(256)).expect("a byte"),
+    for _ in 0..=dice.below(4) {
+        let at = dice.below(bytes.len() + 1);
+        let end = (at + dice.below(60)).min(bytes.len());
+        match dice.below(6) {
+            0 if at < bytes.len() => bytes[at] = u8::try_from(dice.below(256)).expect("a byte"),
             1 => drop(bytes.drain(at..end)),
             2 => {
                 let part = bytes[at..end].to_vec();
-                let to = dice.roll(bytes.len());
+                let to = dice.below(bytes.len().max(1));
                 bytes.splice(to..to, part);
             }
             3 => {
                 let mut lines: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').collect();
-                let (a, b) = (dice.roll(lines.len()), dice.roll(lines.len()));
+                let (a, b) = (
+                    dice.below(lines.len().max(1)),
+                    dice.below(lines.len().max(1)),
+                );
                 lines.swap(a, b);
                 *bytes = lines.join(&b'\n');
             }
             _ => {
-                let word = format!(" {} ", WORDS[dice.roll(WORDS.len())]);
+                let word = format!(" {} ", dice.pick(WORDS));
                 bytes.splice(at..at, word.bytes());
             }
         }
@@ -147,7 +136,7 @@ fn exercise(reader: Reader, text: &str) -> bool {
 
 #[test]
 fn no_change_of_a_file_is_too_much() {
-    let mut dice = Dice(1);
+    let mut dice = Dice::new(1, 0);
     for (path, reader) in files::all() {
         let whole = fs::read(&path).expect("a file");
         let mut made = 0;
@@ -162,14 +151,12 @@ fn no_change_of_a_file_is_too_much() {
 
 #[test]
 fn random_bytes_and_random_words() {
-    let mut dice = Dice(2);
+    let mut dice = Dice::new(2, 0);
     for _ in 0..ROUNDS {
-        let bytes: Vec<u8> = (0..dice.roll(300))
-            .map(|_| u8::try_from(dice.roll(256)).expect("a byte"))
+        let bytes: Vec<u8> = (0..dice.below(300))
+            .map(|_| u8::try_from(dice.below(256)).expect("a byte"))
             .collect();
-        let words: Vec<&str> = (0..dice.roll(60))
-            .map(|_| WORDS[dice.roll(WORDS.len())])
-            .collect();
+        let words: Vec<&str> = (0..dice.below(60)).map(|_| dice.pick(WORDS)).collect();
         for reader in READERS {
             exercise(reader, &String::from_utf8_lossy(&bytes));
             exercise(reader, &words.join(" "));

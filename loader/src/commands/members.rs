@@ -4,6 +4,7 @@ use super::Output;
 use super::change::{Change, backend_of, service_of, tell};
 use super::prepare::Why;
 use crate::cli::{BackendId, MemberArgs, ServiceId, SetArgs};
+use crate::config::document::ServiceTable;
 use crate::config::generate::{at, entry, free_name};
 use crate::config::{Balancer as Said, Document};
 use crate::fault;
@@ -11,6 +12,7 @@ use crate::model::config::service_faults;
 use crate::model::{Backend, Manner, Service, ServiceAddress};
 use anyhow::Result;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// Adds backends.
 ///
@@ -22,12 +24,8 @@ pub fn add(arguments: &MemberArgs, output: &mut Output<'_>) -> Result<()> {
     if arguments.name.is_some() && service.backends.len() != 1 {
         return Err(fault!(Usage, "--name names one backend: add one at a time"));
     }
-    let id = ServiceId::Address(address);
-    let mut change = Change::begin(arguments.interface.as_deref(), Some(&id))?;
-    change.before.refuse_while_waiting()?;
-    let mut wanted = change.before.document.clone();
-    let index = service_of(&wanted, &id)?;
-    let loaded = Said::new(&wanted).config.services.swap_remove(index);
+    let mut edit = Edit::begin(arguments.interface.as_deref(), address)?;
+    let loaded = edit.said();
     // What is wrong with a backend is wrong with it at every address.
     service.addresses.clone_from(&loaded.addresses);
     let known: BTreeSet<_> = loaded.backends.iter().map(|b| b.address).collect();
@@ -41,7 +39,7 @@ pub fn add(arguments: &MemberArgs, output: &mut Output<'_>) -> Result<()> {
         return Err(fault!(Invalid, "{}", faults.join("; ")));
     }
 
-    let table = &mut wanted.services[index];
+    let table = edit.table();
     let mut taken: BTreeSet<String> = table
         .backends
         .iter()
@@ -72,8 +70,7 @@ pub fn add(arguments: &MemberArgs, output: &mut Output<'_>) -> Result<()> {
     table
         .source
         .extend(new.into_iter().map(|&source| at(source)));
-    let what = what(address, "added", &service);
-    finish(&mut change, &wanted, &what, address, output)
+    edit.finish("added", &service, output)
 }
 
 /// Removes backends.
@@ -89,23 +86,18 @@ pub fn del(arguments: &MemberArgs, output: &mut Output<'_>) -> Result<()> {
             "--name is for add: del goes by the backends' addresses"
         ));
     }
-    let id = ServiceId::Address(address);
-    let mut change = Change::begin(arguments.interface.as_deref(), Some(&id))?;
-    change.before.refuse_while_waiting()?;
-    let mut wanted = change.before.document.clone();
-    let index = service_of(&wanted, &id)?;
+    let mut edit = Edit::begin(arguments.interface.as_deref(), address)?;
     for backend in &service.backends {
-        let place = backend_of(&wanted, index, &BackendId::Address(backend.address), &id)?;
-        wanted.services[index].backends.remove(place);
+        let place = edit.place(backend.address)?;
+        edit.table().backends.remove(place);
     }
-    if wanted.services[index].backends.is_empty() {
+    if edit.table().backends.is_empty() {
         return Err(fault!(
             Invalid,
             "service {address} would have no backend: `drain` takes them out of rotation, and `apply` of a file without the service removes it"
         ));
     }
-    let what = what(address, "removed", &service);
-    finish(&mut change, &wanted, &what, address, output)
+    edit.finish("removed", &service, output)
 }
 
 /// Changes backends that are there: weight, way, MAC or state, as far as it is
@@ -137,14 +129,10 @@ pub fn set(arguments: &SetArgs, output: &mut Output<'_>) -> Result<()> {
             "--source is its service's: `apply` a file that says another"
         ));
     }
-    let id = ServiceId::Address(address);
-    let mut change = Change::begin(arguments.interface.as_deref(), Some(&id))?;
-    change.before.refuse_while_waiting()?;
-    let mut wanted = change.before.document.clone();
-    let index = service_of(&wanted, &id)?;
+    let mut edit = Edit::begin(arguments.interface.as_deref(), address)?;
     for backend in &service.backends {
-        let place = backend_of(&wanted, index, &BackendId::Address(backend.address), &id)?;
-        let table = &mut wanted.services[index].backends[place];
+        let place = edit.place(backend.address)?;
+        let table = &mut edit.table().backends[place];
         if words.says_weight() {
             table.weight = Some(at(backend.weight));
         }
@@ -159,35 +147,69 @@ pub fn set(arguments: &SetArgs, output: &mut Output<'_>) -> Result<()> {
         }
     }
     // As it is written when it is generated: what is at its default is not said.
-    let said = Said::new(&wanted).config.services.swap_remove(index);
-    let table = &mut wanted.services[index];
-    for (entry_, backend) in table.backends.iter_mut().zip(&said.backends) {
+    let said = edit.said();
+    for (entry_, backend) in edit.table().backends.iter_mut().zip(&said.backends) {
         *entry_ = entry(backend, said.forward, entry_.name.value.clone());
     }
-    let what = what(address, "set", &service);
-    finish(&mut change, &wanted, &what, address, output)
+    edit.finish("set", &service, output)
 }
 
-/// Puts it in force, and says so.
-fn finish(
-    change: &mut Change,
-    wanted: &Document,
-    what: &str,
+/// A service while its backends are changed.
+struct Edit {
     address: ServiceAddress,
-    output: &mut Output<'_>,
-) -> Result<()> {
-    let prepared = change.prepare(wanted)?;
-    prepared.carry_out(change, Why::default(), output)?;
-    tell(output, what, address, &prepared.placement)
+    change: Change,
+    wanted: Document,
+    /// The service's place in `wanted`.
+    index: usize,
 }
 
-fn what(address: ServiceAddress, verb: &str, service: &Service) -> String {
-    let backends: Vec<String> = service
-        .backends
-        .iter()
-        .map(|b| b.address.to_string())
-        .collect();
-    format!("{address}: {verb} {}", backends.join(", "))
+impl Edit {
+    fn begin(interface: Option<&str>, address: ServiceAddress) -> Result<Self> {
+        let id = ServiceId::Address(address);
+        let change = Change::begin(interface, Some(&id))?;
+        change.before.refuse_while_waiting()?;
+        let wanted = change.before.document.clone();
+        Ok(Self {
+            address,
+            index: service_of(&wanted, &id)?,
+            change,
+            wanted,
+        })
+    }
+
+    fn table(&mut self) -> &mut ServiceTable {
+        &mut self.wanted.services[self.index]
+    }
+
+    /// What the service's table means.
+    fn said(&self) -> Service {
+        let mut services = Said::new(&self.wanted).config.services;
+        services.swap_remove(self.index)
+    }
+
+    /// Where the table has this backend.
+    fn place(&self, backend: IpAddr) -> Result<usize> {
+        let service = ServiceId::Address(self.address);
+        backend_of(
+            &self.wanted,
+            self.index,
+            &BackendId::Address(backend),
+            &service,
+        )
+    }
+
+    /// Puts it in force, and says what was done to these backends.
+    fn finish(mut self, verb: &str, service: &Service, output: &mut Output<'_>) -> Result<()> {
+        let prepared = self.change.prepare(&self.wanted)?;
+        prepared.carry_out(&mut self.change, Why::default(), output)?;
+        let backends: Vec<String> = service
+            .backends
+            .iter()
+            .map(|b| b.address.to_string())
+            .collect();
+        let what = format!("{}: {verb} {}", self.address, backends.join(", "));
+        tell(output, &what, self.address, &prepared.placement)
+    }
 }
 
 /// The one service that is meant, and its address.

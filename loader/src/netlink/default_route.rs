@@ -2,30 +2,15 @@
 
 use super::address::ip_address;
 use super::message::{Attribute, Request, attributes, flag, split_fixed};
+use super::route::{RTM_GETROUTE, RTM_NEWROUTE, RTMSG, rta};
 use super::{Netlink, Result};
 use std::io;
 use std::net::IpAddr;
 
-const RTM_NEWROUTE: u16 = 24;
-const RTM_GETROUTE: u16 = 26;
-
-/// Bytes of `struct rtmsg`: family, prefix lengths of destination and source,
-/// tos, table, protocol, scope, type, flags (`u32`).
-const RTMSG: usize = 12;
 /// The table of all routes that are in no other.
 const RT_TABLE_MAIN: u8 = 254;
 /// Packets are sent to a host.
 const RTN_UNICAST: u8 = 1;
-
-/// Attributes of a route (`include/uapi/linux/rtnetlink.h`).
-mod rta {
-    pub const OIF: u16 = 4;
-    pub const GATEWAY: u16 = 5;
-    pub const PRIORITY: u16 = 6;
-    pub const METRICS: u16 = 8;
-    /// Inside `METRICS`.
-    pub const METRIC_ADVMSS: u16 = 8;
-}
 
 /// A route to everybody, of the main table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

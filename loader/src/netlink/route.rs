@@ -8,25 +8,28 @@ use super::{Netlink, Result};
 use std::io;
 use std::net::IpAddr;
 
-const RTM_NEWROUTE: u16 = 24;
-const RTM_GETROUTE: u16 = 26;
+pub(super) const RTM_NEWROUTE: u16 = 24;
+pub(super) const RTM_GETROUTE: u16 = 26;
 
 /// Bytes of `struct rtmsg`: family, prefix lengths of destination and source,
 /// tos, table, protocol, scope, type, flags (`u32`).
-const RTMSG: usize = 12;
+pub(super) const RTMSG: usize = 12;
 
 /// Attributes of a route (`include/uapi/linux/rtnetlink.h`).
-mod rta {
+pub(super) mod rta {
     pub const DST: u16 = 1;
     pub const SRC: u16 = 2;
     pub const OIF: u16 = 4;
     pub const GATEWAY: u16 = 5;
+    pub const PRIORITY: u16 = 6;
     pub const PREFSRC: u16 = 7;
     pub const METRICS: u16 = 8;
     /// A gateway of another family than the route's (5.2 for IPv4).
     pub const VIA: u16 = 18;
     /// Inside `METRICS`.
     pub const METRIC_MTU: u16 = 2;
+    /// Inside `METRICS`.
+    pub const METRIC_ADVMSS: u16 = 8;
 }
 
 /// How the kernel's own packets get to an address.

@@ -1,15 +1,17 @@
 //! Completions and manual pages. Nothing here takes root.
 //!
-//! bash is always there. zsh, fish and groff are asked where they are installed: what
-//! they would say is not known where they are not.
+//! Needs bash, zsh, fish, groff and script, which `make test` installs.
 #![allow(clippy::expect_used, reason = "a test says what it expected")]
 
 use clap::CommandFactory;
 use dsrload::cli::Cli;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
 
 fn dsrload(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_dsrload"))
@@ -24,28 +26,27 @@ fn answer(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// What a program says to an input; `None` where it is not installed.
-fn told(program: &str, arguments: &[&str], input: &str) -> Option<Output> {
+/// What a program says to an input: without a complaint.
+fn told(program: &str, arguments: &[&str], input: &str) -> String {
     let spawned = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    let Ok(mut child) = spawned else {
-        eprintln!("{program} is not installed: not tried");
-        return None;
-    };
+    let mut child = spawned.unwrap_or_else(|error| panic!("{program}: {error}"));
     let mut stdin = child.stdin.take().expect("a pipe");
     let input = input.to_owned();
     // Its output may fill a pipe before it has read all.
-    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().expect("it ends");
     writer
         .join()
         .expect("it does not panic")
         .expect("all is read");
-    Some(output)
+    assert!(output.status.success(), "{program}: {output:?}");
+    assert!(output.stderr.is_empty(), "{program}: {output:?}");
+    String::from_utf8(output.stdout).expect("text")
 }
 
 /// The words that bash offers for the last of these.
@@ -64,10 +65,7 @@ fn bash_offers(words: &[&str]) -> Vec<String> {
         .into_iter()
         .chain(words.iter().copied())
         .collect();
-    let output = told("bash", &arguments, &driver).expect("bash is there");
-    assert!(output.status.success(), "{output:?}");
-    assert!(output.stderr.is_empty(), "{output:?}");
-    let text = String::from_utf8(output.stdout).expect("text");
+    let text = told("bash", &arguments, &driver);
     text.split_whitespace().map(str::to_owned).collect()
 }
 
@@ -76,6 +74,7 @@ fn bash_completes_verbs_flags_and_values() {
     assert_eq!(bash_offers(&["dsrload", "stat"]), ["status", "stats"]);
     assert_eq!(bash_offers(&["dsrload", "backend", "se"]), ["setup"]);
     assert_eq!(bash_offers(&["dsrload", "import", "--k"]), ["--keepalived"]);
+    assert_eq!(bash_offers(&["dsrload", "eth0", "--po"]), ["--policy"]);
     assert_eq!(bash_offers(&["dsrload", "completions", ""]), {
         ["-h", "--help", "bash", "zsh", "fish"]
     });
@@ -90,6 +89,117 @@ fn bash_completes_verbs_flags_and_values() {
     }
 }
 
+/// The words that fish offers for the end of this line.
+fn fish_offers(line: &str) -> Vec<String> {
+    let script = answer(&["completions", "fish"]);
+    let driver = format!("{script}\ncomplete -C \"{line}\"\n");
+    let text = told("fish", &["--no-config"], &driver);
+    let words = text.lines().map(|line| line.split('\t').next());
+    words.flatten().map(str::to_owned).collect()
+}
+
+#[test]
+fn fish_completes_verbs_flags_and_values() {
+    assert_eq!(fish_offers("dsrload stat"), ["stats", "status"]);
+    assert_eq!(fish_offers("dsrload backend se"), ["setup"]);
+    assert_eq!(fish_offers("dsrload import --k"), ["--keepalived"]);
+    assert_eq!(fish_offers("dsrload --mode "), ["auto", "drv", "hw", "skb"]);
+}
+
+/// A zsh at a terminal, which completes a line at a tabulator.
+struct Zsh {
+    terminal: Child,
+    keys: ChildStdin,
+    screen: Receiver<Vec<u8>>,
+    seen: String,
+}
+
+impl Zsh {
+    fn start() -> Self {
+        let file = std::env::temp_dir().join(format!("dsrload-zsh-{}", std::process::id()));
+        fs::write(&file, answer(&["completions", "zsh"])).expect("a script");
+        let mut terminal = Command::new("script")
+            .args(["--quiet", "--command", "zsh -f -i", "/dev/null"])
+            .env("TERM", "dumb")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script is there");
+        let keys = terminal.stdin.take().expect("a pipe");
+        let mut shown = terminal.stdout.take().expect("a pipe");
+        let (sender, screen) = mpsc::channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = shown.read(&mut buffer) {
+                if sender.send(buffer[..length].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut zsh = Self {
+            terminal,
+            keys,
+            screen,
+            seen: String::new(),
+        };
+        let script = file.display();
+        let ready = "print ready-$((1 + 1))";
+        zsh.press(&format!(
+            "autoload -Uz compinit; compinit -D -u; source {script}; {ready}\n"
+        ));
+        zsh.shows("ready-2");
+        fs::remove_file(&file).expect("it was there");
+        zsh
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("it listens");
+        self.keys.flush().expect("it listens");
+    }
+
+    /// Waits until this is on the screen.
+    fn shows(&mut self, text: &str) {
+        while !self.seen.contains(text) {
+            let more = self.screen.recv_timeout(Duration::from_secs(30));
+            let more = more.unwrap_or_else(|_| panic!("no {text} in {}", self.seen));
+            self.seen += &String::from_utf8_lossy(&more);
+        }
+    }
+
+    /// Completes a line, sees this, and throws the line away.
+    fn completes(&mut self, line: &str, text: &str) {
+        self.seen.clear();
+        self.press(&format!("{line}\t\t"));
+        self.shows(text);
+        // Whatever else is offered comes before the answer to this.
+        self.press("\x15print next-$((1 + 1))\n");
+        self.shows("next-2");
+    }
+}
+
+impl Drop for Zsh {
+    fn drop(&mut self) {
+        let _ = self.keys.write_all(b"\x15exit\n");
+        // Until the terminal is closed, or nothing more comes.
+        while self.screen.recv_timeout(Duration::from_secs(5)).is_ok() {}
+        let _ = self.terminal.kill();
+        let _ = self.terminal.wait();
+    }
+}
+
+#[test]
+fn zsh_completes_verbs_flags_and_values() {
+    let mut zsh = Zsh::start();
+    zsh.completes("dsrload stat", "status  -- Shows");
+    zsh.completes("dsrload dra", "dsrload drain ");
+    zsh.completes("dsrload backend se", "backend setup ");
+    zsh.completes("dsrload import --k", "--keepalived");
+    zsh.completes("dsrload --mode ", "drv ");
+    zsh.completes("dsrload eth0 --po", "--policy");
+    zsh.completes("dsrload eth0 -t 192.0.2.1:80 --on-d", "--on-dead");
+    zsh.completes("dsrload agree one.toml --i", "--interface");
+}
+
 #[test]
 fn each_script_is_one_of_its_shell_and_knows_every_verb() {
     for shell in ["bash", "zsh", "fish"] {
@@ -100,10 +210,7 @@ fn each_script_is_one_of_its_shell_and_knows_every_verb() {
                 assert!(script.contains(flag), "{shell}: {verb} --{flag}");
             }
         }
-        if let Some(output) = told(shell, &["-n"], &script) {
-            assert!(output.status.success(), "{shell}: {output:?}");
-            assert!(output.stderr.is_empty(), "{shell}: {output:?}");
-        }
+        told(shell, &["-n"], &script);
     }
     let output = dsrload(&["completions", "ksh"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
@@ -177,12 +284,7 @@ fn every_verb_has_a_page() {
 fn groff_renders_every_page_without_a_warning() {
     for (name, page) in pages() {
         let arguments = ["-man", "-Tutf8", "-P-cbou", "-ww"];
-        let Some(output) = told("groff", &arguments, &page) else {
-            return;
-        };
-        assert!(output.status.success(), "{name}: {output:?}");
-        assert!(output.stderr.is_empty(), "{name}: {output:?}");
-        let text = String::from_utf8(output.stdout).expect("text");
+        let text = told("groff", &arguments, &page);
         for heading in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES"] {
             assert!(text.contains(&format!("\n{heading}\n")), "{name}: {text}");
         }

@@ -319,6 +319,28 @@ pub enum Mode {
 }
 
 impl Cli {
+    /// Whether it only tells something.
+    #[must_use]
+    pub fn changes_nothing(&self) -> bool {
+        use Command as C;
+        matches!(
+            self.command,
+            Some(
+                C::Status(_)
+                    | C::Stats(_)
+                    | C::Show(_)
+                    | C::Plan(_)
+                    | C::Export(_)
+                    | C::Agree(_)
+                    | C::Bench(_)
+                    | C::Check(_)
+                    | C::Import(_)
+                    | C::Completions(_)
+                    | C::Man(_)
+            )
+        )
+    }
+
     /// Reads the arguments of a process.
     ///
     /// # Errors

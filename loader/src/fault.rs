@@ -1,6 +1,6 @@
 //! Errors as the operator meets them: one sentence and an exit code.
 
-use std::fmt;
+use std::{fmt, io};
 
 /// What went wrong, as the exit code tells it. Documented in README.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,16 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         .chain()
         .find_map(|cause| cause.downcast_ref::<Fault>())
         .map_or(Kind::Failed, |fault| fault.kind) as u8
+}
+
+/// Whether it is that whoever read the answer has closed it, as `head` does.
+#[must_use]
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain();
+    causes.any(|cause| {
+        let io = cause.downcast_ref::<io::Error>();
+        io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
 }
 
 #[cfg(test)]

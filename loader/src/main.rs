@@ -2,7 +2,7 @@
 
 use dsrload::cli::Cli;
 use dsrload::commands::{self, Output};
-use dsrload::fault::exit_code;
+use dsrload::fault::{exit_code, is_broken_pipe};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -24,7 +24,19 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(talk, "dsrload: {error:#}");
+            match (is_broken_pipe(&error), cli.changes_nothing()) {
+                // Who has read enough needs no sentence about it.
+                (true, true) => {}
+                (true, false) => {
+                    let _ = writeln!(
+                        talk,
+                        "dsrload: nobody reads the answer, and what is in force may have changed: `dsrload status` shows it"
+                    );
+                }
+                (false, _) => {
+                    let _ = writeln!(talk, "dsrload: {error:#}");
+                }
+            }
             ExitCode::from(exit_code(&error))
         }
     }

@@ -3,7 +3,7 @@
 //! command line get as far as that.
 #![allow(clippy::expect_used, reason = "a test says what it expected")]
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn dsrload(line: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_dsrload"))
@@ -198,5 +198,26 @@ fn help_and_version_go_to_standard_output_and_succeed() {
             !output.stdout.is_empty() && output.stderr.is_empty(),
             "dsrload {line}"
         );
+    }
+}
+
+/// Runs it with a standard output that nobody reads.
+fn unread(line: &str) -> Output {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    Command::new(env!("CARGO_BIN_EXE_dsrload"))
+        .args(line.split(' '))
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .output()
+        .expect("the binary runs")
+}
+
+#[test]
+fn an_answer_that_nobody_reads_is_no_success_and_needs_no_sentence() {
+    for line in ["completions bash", "man", "check tests/cli.rs"] {
+        let output = unread(line);
+        assert_eq!(output.status.code(), Some(1), "{line}: {output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
     }
 }

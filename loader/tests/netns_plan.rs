@@ -236,3 +236,25 @@ fn two_balancers_with_one_config_agree_until_one_is_changed() {
         .exits(0);
     assert_eq!(digest(&dsrload), digest(&second));
 }
+
+/// One half of a change is never in force, whoever stops reading.
+#[test]
+fn a_change_whose_answer_nobody_reads_is_whole_and_points_to_the_status() {
+    let (lab, dsrload, _first) = balancing(DSRLOAD, "unread");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let line = format!("set -t {VIP}:80 -r {} -w 3", BACKENDS[0]);
+    let output = lab
+        .balancer
+        .command(DSRLOAD)
+        .args(line.split(' '))
+        .stdout(writer)
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("`dsrload status` shows it"), "{told}");
+    let text = exported(&dsrload);
+    assert!(text.contains("weight = 3"), "{text}");
+    assert_eq!(answers(&lab.client, VIP, 20).len(), 20);
+}

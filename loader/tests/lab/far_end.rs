@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use super::flood::on_interface;
+use super::flood::{bind, on_interface};
 use super::host::Host;
 use super::mounts::Mounts;
 use super::sentinel::attached;
@@ -231,16 +231,7 @@ fn bind_all(packets: &OwnedFd) {
     };
     assert_eq!(told, 0, "getsockname: {}", std::io::Error::last_os_error());
     address.sll_protocol = u16::to_be(libc::ETH_P_ALL.try_into().expect("a small number"));
-    let length = size_of_val(&address).try_into().expect("a small size");
-    // SAFETY: the kernel reads `length` bytes, which are `address`.
-    let bound = unsafe {
-        libc::bind(
-            packets.as_raw_fd(),
-            std::ptr::from_ref(&address).cast(),
-            length,
-        )
-    };
-    assert_eq!(bound, 0, "bind: {}", std::io::Error::last_os_error());
+    bind(packets, &address);
 }
 
 /// The next frame that a socket received, if one comes soon.

@@ -83,17 +83,22 @@ pub fn on_interface(index: u32) -> OwnedFd {
     let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
     address.sll_family = libc::AF_PACKET.try_into().expect("a small number");
     address.sll_ifindex = index.try_into().expect("an index of 31 bits");
-    let length = size_of_val(&address).try_into().expect("a small size");
+    bind(&packets, &address);
+    packets
+}
+
+/// Binds a packet socket.
+pub fn bind(packets: &OwnedFd, address: &libc::sockaddr_ll) {
+    let length = size_of_val(address).try_into().expect("a small size");
     // SAFETY: the kernel reads `length` bytes, which are `address`.
     let bound = unsafe {
         libc::bind(
             packets.as_raw_fd(),
-            std::ptr::from_ref(&address).cast(),
+            std::ptr::from_ref(address).cast(),
             length,
         )
     };
     assert_eq!(bound, 0, "bind: {}", std::io::Error::last_os_error());
-    packets
 }
 
 /// The address of `text`, for [`syn`].

@@ -4,6 +4,7 @@ use crate::cli::LookArgs;
 use crate::commands::privilege::require;
 use crate::commands::{Output, mention_others};
 use crate::datapath::{Balancer, find};
+use crate::fault::is_broken_pipe;
 use crate::netlink::Netlink;
 use crate::report::show::Report;
 use crate::sys::capabilities::Capability;
@@ -90,14 +91,6 @@ pub fn watch(
         Err(error) if is_broken_pipe(&error) => Ok(()),
         done => done,
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain();
-    causes.any(|cause| {
-        let io = cause.downcast_ref::<io::Error>();
-        io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
 }
 
 fn go_on(

@@ -1,12 +1,15 @@
-//! docs/SHOW.md lists the keys of `dsrload show -j`, no more and no less.
+//! docs/SHOW.md lists the keys of `dsrload show -j` and `plan -j`, no more and no
+//! less.
 #![allow(clippy::expect_used, reason = "a test says what it expected")]
 
+use dsrload::report::plan::{PlanReport, ServiceReport, StepReport, Touched};
 use dsrload::report::show::backends::{Backend, Backends};
 use dsrload::report::show::drops::{Dropped, Drops, DropsOf};
 use dsrload::report::show::flows::{Flow, Flows, Lookup, Lookups};
 use dsrload::report::show::neigh::{Neighbour, Neighbours};
 use dsrload::report::show::services::{Service, Services};
 use dsrload::report::show::{Balancers, Report, Traffic};
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,8 +19,12 @@ use std::path::Path;
 fn has_keys_of(section: &str, mut report: impl Report + Clone) {
     let before = report.clone();
     report.compare(&before, 1_000);
+    has_keys(section, &report);
+}
+
+fn has_keys(section: &str, report: &impl Serialize) {
     let mut keys = BTreeSet::new();
-    let json = serde_json::to_value(&report).expect("JSON");
+    let json = serde_json::to_value(report).expect("JSON");
     collect(&json, "", &mut keys);
     assert_eq!(keys, documented(section), "docs/SHOW.md, {section}");
 }
@@ -217,4 +224,29 @@ fn neighbours() {
             neighbours: vec![neighbour],
         }),
     );
+}
+
+#[test]
+fn plan() {
+    let step = StepReport {
+        kind: "add",
+        target: String::new(),
+        what: String::new(),
+        touched: Some(Touched::default()),
+    };
+    let service = ServiceReport {
+        name: String::new(),
+        slots: 0,
+        moved: 0,
+        is_new: false,
+    };
+    let report = PlanReport {
+        is_in_force: false,
+        steps: vec![step],
+        services: vec![service],
+        generation: 0,
+        digest_now: String::new(),
+        digest_then: String::new(),
+    };
+    has_keys("plan", &report);
 }

@@ -2,9 +2,10 @@
 //!
 //! The binary's parts. Direction: `commands` use `datapath`, which uses
 //! `object`, `netlink` and `model`, and `sys` is below all; `model`, `report`
-//! and `object` know no I/O; `bench` measures. `tests/tidy.rs` holds that.
+//! and `object` know no I/O; `bench` measures; `agent` has the parts of `run`. `tests/tidy.rs` holds that.
 #![deny(unsafe_code)]
 
+pub mod agent;
 pub mod bench;
 pub mod cli;
 pub mod commands;

@@ -9,6 +9,10 @@ use xdp_prog::abi::outcome::{Outcome, Verdict};
 /// Which modules of the loader each of its modules may name.
 const LOADER: &[(&str, &[&str])] = &[
     (
+        "agent",
+        &["datapath", "fault", "model", "netlink", "report", "sys"],
+    ),
+    (
         "bench",
         &[
             "datapath", "fault", "model", "netlink", "object", "report", "sys",
@@ -18,8 +22,8 @@ const LOADER: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
-            "bench", "cli", "config", "datapath", "fault", "import", "model", "netlink", "object",
-            "report", "sys", "EMBEDDED",
+            "agent", "bench", "cli", "config", "datapath", "fault", "import", "model", "netlink",
+            "object", "report", "sys", "EMBEDDED",
         ],
     ),
     ("config", &["model"]),

@@ -2,6 +2,7 @@
 //! system call, no clock, no I/O.
 
 pub mod backend;
+pub mod check;
 pub mod config;
 pub mod drain;
 pub mod flows;
@@ -15,6 +16,7 @@ mod placing;
 pub mod prefix;
 pub mod refresh;
 pub mod rendezvous;
+pub mod run;
 pub mod service;
 pub mod sha256;
 pub mod slots;

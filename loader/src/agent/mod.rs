@@ -2,3 +2,6 @@
 //! the packets' way, and each may die at any moment.
 //!
 //! The parts know nothing of each other: `commands::run` holds them together.
+
+pub mod job;
+pub mod reach;

@@ -106,6 +106,8 @@ fn wanted(document: &Document) -> Wanted {
                 state: backend.state,
             })
             .collect(),
+        quorum: 0,
+        sorry: None,
     });
     Wanted {
         services: services.collect(),

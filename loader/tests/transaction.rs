@@ -51,6 +51,8 @@ fn wanted(backends: &[u8]) -> Wanted {
                 ..Manner::default()
             },
             backends: backends.iter().map(backend).collect(),
+            quorum: 0,
+            sorry: None,
         }],
         slots: 256,
         ..Wanted::default()
@@ -228,6 +230,7 @@ fn a_deadline_stands_until_it_is_confirmed() {
             text: "second",
             deadline: 77,
             given_up: 0,
+            goes_on: false,
         },
     };
     transaction
@@ -237,4 +240,50 @@ fn a_deadline_stands_until_it_is_confirmed() {
     tables.confirm();
     assert_eq!(tables.pending(), None);
     assert_eq!(text_of(tables.stored()), Some((2, "second".to_owned())));
+}
+
+#[test]
+fn a_text_that_goes_on_with_other_tables_keeps_the_one_before_it() {
+    let tables = tables();
+    change(&tables, &[1, 2], "first", &mut Unobserved, Ok(())).expect("it is done");
+    change(&tables, &[1, 2, 3], "second", &mut Unobserved, Ok(())).expect("it is done");
+    for round in 0..8 {
+        let loaded = tables.loaded().expect("what is loaded");
+        let mut wanted = wanted(&[1, 2, 3]);
+        let service = "192.0.2.10:80".parse().expect("it");
+        let is_failing = round % 2 == 0;
+        wanted
+            .failing
+            .insert((service, [10, 0, 0, 2].into()), is_failing);
+        let placement = place(&loaded, &wanted).expect("there is room");
+        let transaction = Transaction {
+            tables: &tables,
+            is_new: false,
+            loaded: &loaded,
+            placement: &placement,
+            text: NewText {
+                goes_on: true,
+                ..NewText::lasting("second")
+            },
+        };
+        let done = transaction.carry_out(&mut Unobserved, || Ok(()));
+        done.expect("it is done");
+        assert_eq!(text_of(tables.stored()), Some((2, "second".to_owned())));
+        assert_eq!(
+            text_of(tables.stored_before()),
+            Some((1, "first".to_owned()))
+        );
+        let failing: Vec<bool> = tables
+            .placed_destinations()
+            .iter()
+            .map(|d| d.is_failing)
+            .collect();
+        assert_eq!(failing, [false, is_failing, false]);
+    }
+    change(&tables, &[1], "third", &mut Unobserved, Ok(())).expect("it is done");
+    assert_eq!(text_of(tables.stored()), Some((3, "third".to_owned())));
+    assert_eq!(
+        text_of(tables.stored_before()),
+        Some((2, "second".to_owned()))
+    );
 }

@@ -85,6 +85,8 @@ impl Site {
                 ..Manner::default()
             },
             backends: (0..self.backends).map(|n| self.backend(n)).collect(),
+            quorum: 0,
+            sorry: None,
         };
         Wanted {
             services: (0..self.services).map(service).collect(),

@@ -9,7 +9,7 @@
 use super::Output;
 use super::change::{Change, choose};
 use super::in_force::parse;
-use super::prepare::{Prepared, Why};
+use super::prepare::{Health, Prepared, Why};
 use crate::datapath::find;
 use crate::fault;
 use crate::netlink::Netlink;
@@ -114,7 +114,14 @@ pub fn go_back(change: &mut Change, why: Why, output: &mut Output<'_>) -> Result
     })?;
     let document = parse(&stored.text)?;
     let before = &change.before.document;
-    let prepared = Prepared::new(&mut change.netlink, &change.balancer, before, document)?;
+    let health = Health::default();
+    let prepared = Prepared::new(
+        &mut change.netlink,
+        &change.balancer,
+        before,
+        document,
+        &health,
+    )?;
     prepared.carry_out(change, why, output)?;
     Ok(prepared)
 }

@@ -3,7 +3,7 @@
 use super::change::{lock, warn_of_empty};
 use super::in_force::InForce;
 use super::modes::modes;
-use super::prepare::text;
+use super::prepare::{silent, text};
 use super::privilege::{self, require};
 use super::source::{Source, wanted_mode};
 use super::{Output, counted, object, upkeep};
@@ -14,14 +14,16 @@ use crate::datapath::attach::{Done, Seat, attach, mode_name};
 use crate::datapath::base::{Base, Found, holders};
 use crate::datapath::neighbours::Key;
 use crate::datapath::program::{Loaded, Maker};
-use crate::datapath::resolve::{Aim, Here, may_be_here, reached, resolve};
+use crate::datapath::resolve::{Aim, Here, Silence, may_be_here, reached, resolve};
 use crate::datapath::stored::NewText;
 use crate::datapath::transaction::{Transaction, Unobserved};
 use crate::datapath::way::{Way, local_addresses};
 use crate::datapath::{Tables, find, pins, refresh};
 use crate::fault;
 use crate::model::Config;
-use crate::model::placement::{Loaded as Tabled, Wanted, WantedService, place};
+use crate::model::placement::{
+    Loaded as Tabled, PlacedDestination, Route, Wanted, WantedService, place,
+};
 use crate::netlink::{Link, Netlink};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
@@ -39,6 +41,20 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
     let source = Source::of(arguments, output)?;
     require(privilege::CHANGE)?;
     let _lock = lock()?;
+    load(arguments, &source, Silence::IsRefused, output)
+}
+
+/// Loads, or replaces what is loaded. For whoever holds the lock.
+///
+/// # Errors
+///
+/// Whatever stands in the way; then nothing is changed.
+pub fn load(
+    arguments: &LoadArgs,
+    source: &Source,
+    silence: Silence,
+    output: &mut Output<'_>,
+) -> Result<()> {
     pins::sweep();
 
     let mut netlink = Netlink::open().context("talk to the kernel about interfaces")?;
@@ -60,7 +76,8 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
     seed(&base, said.options.seed.as_deref())?;
     let seats = seats(&base, links, found, wanted_mode(said.options.mode))?;
     let ways = ways(&mut netlink, &base, &seats)?;
-    let (wanted, neighbours) = wanted(&mut netlink, &said, &ways)?;
+    let known = base.tables.placed_destinations();
+    let (wanted, neighbours) = wanted(&mut netlink, &said, &ways, (silence, &known))?;
     let former = refresh::neighbours(&mut netlink, &base.others, &base.tables)?;
     let loaded = base.tables.loaded()?;
     let placement = place(&loaded, &wanted).map_err(|reason| fault!(Invalid, "{reason}"))?;
@@ -182,7 +199,14 @@ pub(super) fn mention_kept(
 }
 
 /// The services with their backends found, and the neighbours on the ways there.
-fn wanted(netlink: &mut Netlink, said: &Said, ways: &[Way]) -> Result<(Wanted, BTreeSet<Key>)> {
+///
+/// Backends that do not answer, and need not, keep the ways that are `known`.
+fn wanted(
+    netlink: &mut Netlink,
+    said: &Said,
+    ways: &[Way],
+    (silence, known): (Silence, &[PlacedDestination]),
+) -> Result<(Wanted, BTreeSet<Key>)> {
     let local = local_addresses(netlink)?;
     let here = Here {
         ways,
@@ -198,12 +222,20 @@ fn wanted(netlink: &mut Netlink, said: &Said, ways: &[Way]) -> Result<(Wanted, B
         .clone()
         .flat_map(|service| service.backends.iter().map(|b| Aim::new(service, b)))
         .collect();
-    let found = resolve(netlink, &aims, &here)?;
-    let mut routes = found.routes.into_iter();
+    let found = resolve(netlink, &aims, &here, silence)?;
+    let kept = |route: Route| {
+        let mut known = known.iter().map(|placed| placed.route);
+        let same = known.find(|k| k.address == route.address && k.forward() == route.forward());
+        same.filter(|_| found.silent.contains(&route.address))
+            .unwrap_or(route)
+    };
+    let mut routes = found.routes.iter().copied().map(kept);
     let services = services.map(|service| WantedService {
         addresses: service.addresses.clone(),
         manner: service.manner.clone(),
         backends: reached(&service.backends, &mut routes),
+        quorum: 0,
+        sorry: None,
     });
     let vips = config.services.iter().flat_map(|s| &s.addresses);
     let wanted = Wanted {
@@ -214,6 +246,7 @@ fn wanted(netlink: &mut Netlink, said: &Said, ways: &[Way]) -> Result<(Wanted, B
             .collect(),
         is_mute: !said.options.is_answering_echo,
         slots: said.options.slots_each(),
+        failing: silent(said, &found.silent).collect(),
     };
     Ok((wanted, found.neighbours))
 }

@@ -5,7 +5,7 @@ use super::guard::{self, go_back};
 use super::in_force::InForce;
 use super::load::{mention_kept, refuse_other_seed};
 use super::modes::modes;
-use super::prepare::{Prepared, Why};
+use super::prepare::{Health, Prepared, Why};
 use super::privilege::{self, require};
 use super::settle::epochs;
 use super::source::wanted_mode;
@@ -45,7 +45,8 @@ pub fn plan(arguments: &PlanArgs, output: &mut Output<'_>) -> Result<()> {
     }
     refuse(&balancer, &wanted)?;
     let document = merged(&before.document, &wanted);
-    let prepared = Prepared::new(&mut netlink, &balancer, &before.document, document)?;
+    let health = Health::default();
+    let prepared = Prepared::new(&mut netlink, &balancer, &before.document, document, &health)?;
     let asked = Said::new(&wanted).options;
     mention_kept(&asked, &balancer.tables, &prepared.loaded, output)?;
     let report = report(&balancer, &prepared, &before)?;

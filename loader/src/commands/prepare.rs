@@ -11,16 +11,17 @@ use crate::config::write::write;
 use crate::config::{Balancer as Said, Document, Lines, check};
 use crate::datapath::neighbours::Key;
 use crate::datapath::refresh::neighbours;
-use crate::datapath::resolve::{Aim, Here, may_be_here, resolve};
+use crate::datapath::resolve::{Aim, Here, Silence, may_be_here, resolve};
 use crate::datapath::stored::NewText;
 use crate::datapath::transaction::{Transaction, Unobserved};
 use crate::datapath::way::{Way, local_addresses};
 use crate::datapath::{Balancer, Tables};
 use crate::fault;
 use crate::model::placement::{
-    Loaded, PlacedDestination, Placement, Route, Wanted, WantedBackend, WantedService, place,
+    Failing, Loaded, PlacedDestination, Placement, Route, Wanted, WantedBackend, WantedService,
+    place,
 };
-use crate::model::{Backend, Service};
+use crate::model::{Backend, Service, ServiceAddress};
 use crate::netlink::Netlink;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,10 +51,28 @@ impl Change {
     ///
     /// As for that.
     pub fn prepare(&mut self, wanted: &Document) -> Result<Prepared> {
+        self.prepare_with(wanted, &Health::default())
+    }
+
+    /// The same with news of the backends' health.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Prepared::new`].
+    pub fn prepare_with(&mut self, wanted: &Document, health: &Health) -> Result<Prepared> {
         let before = &self.before.document;
         let document = merged(before, wanted);
-        Prepared::new(&mut self.netlink, &self.balancer, before, document)
+        Prepared::new(&mut self.netlink, &self.balancer, before, document, health)
     }
+}
+
+/// What is known of the health of backends, besides what the tables say.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// Whether they fail. What is not said stays as it is.
+    pub failing: Failing,
+    /// What becomes of new ones that do not answer.
+    pub silence: Silence,
 }
 
 impl Prepared {
@@ -70,13 +89,14 @@ impl Prepared {
         balancer: &Balancer,
         before: &Document,
         document: Document,
+        health: &Health,
     ) -> Result<Self> {
         let tables = &balancer.tables;
         let text = text(&document)?;
         let said = Said::new(&with_states(&document));
         let now = Said::new(before);
         let loaded = tables.loaded()?;
-        let wanted = resolved(netlink, balancer, &said)?;
+        let wanted = resolved(netlink, balancer, &said, health)?;
         let placement = place(&loaded, &wanted).map_err(|reason| fault!(Invalid, "{reason}"))?;
         let base = |services| base_of(tables, services);
         Ok(Self {
@@ -134,6 +154,7 @@ impl Prepared {
                 text: &self.text,
                 deadline: why.deadline,
                 given_up: why.given_up,
+                goes_on: why.goes_on,
             },
         };
         let done = transaction.carry_out(&mut Unobserved, || Ok(()))?;
@@ -157,6 +178,8 @@ pub struct Why {
     pub deadline: u64,
     /// As in [`NewText`].
     pub given_up: u64,
+    /// As in [`NewText`].
+    pub goes_on: bool,
 }
 
 /// The text of a document, which must have no mistake.
@@ -179,7 +202,12 @@ pub fn text(document: &Document) -> Result<String> {
 
 /// The services with the ways to their backends: those that are loaded where
 /// nothing about them is new, the kernel's for the others.
-fn resolved(netlink: &mut Netlink, balancer: &Balancer, said: &Said) -> Result<Wanted> {
+fn resolved(
+    netlink: &mut Netlink,
+    balancer: &Balancer,
+    said: &Said,
+    health: &Health,
+) -> Result<Wanted> {
     let tables = &balancer.tables;
     let before = tables.wanted()?;
     let local = local_addresses(netlink)?;
@@ -202,7 +230,10 @@ fn resolved(netlink: &mut Netlink, balancer: &Balancer, said: &Said) -> Result<W
         ways: &ways,
         local: &local,
     };
-    let mut routes = resolve(netlink, &aims, &here)?.routes.into_iter();
+    let found = resolve(netlink, &aims, &here, health.silence)?;
+    let mut failing = health.failing.clone();
+    failing.extend(silent(said, &found.silent));
+    let mut routes = found.routes.into_iter();
     let services = services.iter().enumerate().map(|(index, service)| {
         let backends = service.backends.iter().filter_map(|backend| {
             let known = known.route(index, service, backend, &local);
@@ -216,6 +247,8 @@ fn resolved(netlink: &mut Netlink, balancer: &Balancer, said: &Said) -> Result<W
             addresses: service.addresses.clone(),
             manner: service.manner.clone(),
             backends: backends.collect(),
+            quorum: 0,
+            sorry: None,
         }
     });
     Ok(Wanted {
@@ -223,7 +256,22 @@ fn resolved(netlink: &mut Netlink, balancer: &Balancer, said: &Said) -> Result<W
         local: local_vips(tables, &before, said, &local),
         is_mute: !said.options.is_answering_echo,
         slots: said.options.slots_each(),
+        failing,
     })
+}
+
+/// Backends that do not answer, as [`Wanted::failing`] has them.
+pub fn silent<'a>(
+    said: &'a Said,
+    silent: &'a BTreeSet<IpAddr>,
+) -> impl Iterator<Item = ((ServiceAddress, IpAddr), bool)> + 'a {
+    let of_service = move |service: &'a Service| {
+        let first = service.addresses.iter().min().copied();
+        let backends = service.backends.iter().map(|backend| backend.address);
+        let silent = backends.filter(|address| silent.contains(address));
+        silent.filter_map(move |address| Some(((first?, address), true)))
+    };
+    said.config.services.iter().flat_map(of_service)
 }
 
 /// VIPs that are addresses of this host, too: that is decided when one comes.

@@ -2,7 +2,7 @@
 
 use super::Output;
 use super::change::{Change, backend_of, service_of, tell};
-use super::prepare::Why;
+use super::prepare::{Health, Why};
 use crate::cli::BackendArgs;
 use crate::config::generate::at;
 use crate::fault;
@@ -31,9 +31,17 @@ pub fn run(
     let real = service.backends[backend].ip.value;
     let address = service.addresses().next();
     let address = address.ok_or_else(|| fault!(Failed, "the service has no address"))?;
+    let service_key = service.addresses().map(|at| at.value).min();
     let before = before.map_or("ready", |at| at.value.word());
     let what = format!("{target}: {} (was {before})", state.word());
-    let prepared = change.prepare(&wanted)?;
+    let mut health = Health::default();
+    if state == State::Ready
+        && let Some(first) = service_key
+    {
+        // Whoever says so has looked: checks that go on will have their say again.
+        health.failing.insert((first, real), false);
+    }
+    let prepared = change.prepare_with(&wanted, &health)?;
     prepared.carry_out(&mut change, Why::default(), output)?;
     tell(output, &what, address.value, &prepared.placement)?;
     Ok((address.value, real))

@@ -228,6 +228,8 @@ impl Tables {
                     .collect(),
                 addresses: service.addresses,
                 manner: service.manner,
+                quorum: 0,
+                sorry: None,
             }
         });
         Ok(Wanted {
@@ -237,6 +239,7 @@ impl Tables {
                 .vip_entries()
                 .any(|(_, flags)| flags & service::NO_ECHO != 0),
             slots: xdp_prog::abi::limits::SLOTS_PER_SERVICE,
+            failing: BTreeMap::new(),
         })
     }
 
@@ -343,6 +346,7 @@ fn placed(number: u16, entry: &Destination, tunnel: &Tunnel) -> PlacedDestinatio
         route: placed_route(entry, tunnel),
         weight: entry.weight.get(),
         state: state_of(entry.state.get()),
+        is_failing: entry.health.get() != 0,
         flags: entry.flags.get(),
     }
 }

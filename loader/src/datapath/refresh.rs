@@ -25,6 +25,8 @@ pub struct Look {
     /// Backends that no way was found for, a sentence each. They keep what they
     /// have.
     pub faults: BTreeSet<String>,
+    /// The destinations that these are about, by number.
+    pub lost: BTreeMap<u16, String>,
     /// The neighbours on the ways, and their MACs as far as they answer.
     pub neighbours: BTreeMap<Key, Option<Mac>>,
 }
@@ -75,16 +77,18 @@ pub fn look(netlink: &mut Netlink, balancer: &Balancer, patience: Duration) -> R
     let answered = known.iter().filter(|(_, known)| known.mac().is_some());
     // An interface that has just gone away is heard of by itself.
     let _ = neighbours::keep(netlink, &answered.map(|(&key, _)| key).collect());
-    let found: Vec<Option<Route>> = aims
-        .iter()
-        .zip(hops)
-        .map(|(aim, hop)| {
-            let found = hop.and_then(|hop| route(aim, hop.as_ref(), &known));
-            found
-                .map_err(|error| look.faults.insert(format!("{error:#}")))
-                .ok()
-        })
-        .collect();
+    let mut found: Vec<Option<Route>> = Vec::new();
+    for ((aim, hop), placed) in aims.iter().zip(hops).zip(&placed) {
+        let way = hop.and_then(|hop| route(aim, hop.as_ref(), &known));
+        found.push(match way {
+            Ok(way) => Some(way),
+            Err(error) => {
+                look.lost.insert(placed.number, format!("{error:#}"));
+                look.faults.insert(format!("{error:#}"));
+                None
+            }
+        });
+    }
     look.changes = changes(&placed, &found).collect();
     look.neighbours = known
         .iter()

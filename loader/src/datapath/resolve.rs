@@ -11,6 +11,7 @@ use crate::netlink::{KernelRoute, Netlink, NetlinkError, RouteKind};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// A backend that is to be reached, and what is decided about the way.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +96,22 @@ pub struct Resolved {
     pub routes: Vec<Route>,
     /// The neighbours whose MACs were asked for.
     pub neighbours: BTreeSet<Key>,
+    /// The backends that do not answer, if they need not: their ways lack the MAC.
+    pub silent: BTreeSet<IpAddr>,
 }
+
+/// What becomes of backends that do not answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Silence {
+    /// They are an error.
+    #[default]
+    IsRefused,
+    /// They are found, without their MAC: somebody follows what becomes of them.
+    IsToldOf,
+}
+
+/// How long those who need not answer are waited for.
+const PATIENCE_WITH_SILENCE: Duration = Duration::from_secs(1);
 
 /// These backends with their ways, of which each takes the next one.
 pub fn reached(
@@ -119,8 +135,13 @@ pub fn reached(
 /// # Errors
 ///
 /// `Invalid`: a backend that none of these interfaces leads to. `Failed`: one that
-/// does not answer.
-pub fn resolve(netlink: &mut Netlink, aims: &[Aim], here: &Here<'_>) -> Result<Resolved> {
+/// does not answer, and has to.
+pub fn resolve(
+    netlink: &mut Netlink,
+    aims: &[Aim],
+    here: &Here<'_>,
+    silence: Silence,
+) -> Result<Resolved> {
     let hops: Vec<Option<Hop<'_>>> = aims
         .iter()
         .map(|aim| hop(netlink, aim, here))
@@ -129,14 +150,26 @@ pub fn resolve(netlink: &mut Netlink, aims: &[Aim], here: &Here<'_>) -> Result<R
     let neighbours = unknown
         .filter_map(|(_, hop)| hop.as_ref().map(Hop::key))
         .collect();
-    let found = neighbours::resolve(netlink, &neighbours, PATIENCE, Netlink::solicit);
-    let routes = aims.iter().zip(&hops);
-    Ok(Resolved {
-        routes: routes
-            .map(|(aim, hop)| route(aim, hop.as_ref(), &found))
-            .collect::<Result<_>>()?,
+    let patience = match silence {
+        Silence::IsRefused => PATIENCE,
+        Silence::IsToldOf => PATIENCE_WITH_SILENCE,
+    };
+    let found = neighbours::resolve(netlink, &neighbours, patience, Netlink::solicit);
+    let mut resolved = Resolved {
         neighbours,
-    })
+        ..Resolved::default()
+    };
+    for (aim, hop) in aims.iter().zip(&hops) {
+        let way = match (route(aim, hop.as_ref(), &found), hop) {
+            (Err(_), Some(hop)) if silence == Silence::IsToldOf => {
+                resolved.silent.insert(aim.address);
+                by_mac(aim, hop, Mac([0; 6]))
+            }
+            (way, _) => way?,
+        };
+        resolved.routes.push(way);
+    }
+    Ok(resolved)
 }
 
 /// The first step towards a backend; none if it is this host itself.
@@ -358,16 +391,20 @@ pub(super) fn route(
     let look = found.get(&hop.key());
     let known = aim.mac.or(look.and_then(Look::mac));
     let mac = known.ok_or_else(|| silent(aim.address, hop, look))?;
+    Ok(by_mac(aim, hop, mac))
+}
+
+fn by_mac(aim: &Aim, hop: &Hop<'_>, mac: Mac) -> Route {
     let mut macs = [0; 12];
     macs[..6].copy_from_slice(&mac.0);
     macs[6..].copy_from_slice(&hop.way.link.mac);
-    Ok(Route {
+    Route {
         address: aim.address,
         macs,
         is_mac_given: aim.mac.is_some(),
         port: hop.way.port,
         tunnel: hop.tunnel,
-    })
+    }
 }
 
 fn silent(address: IpAddr, hop: &Hop<'_>, look: Option<&Look>) -> anyhow::Error {

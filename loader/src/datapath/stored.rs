@@ -41,6 +41,9 @@ pub struct NewText<'a> {
     pub deadline: u64,
     /// As in [`Stored`].
     pub given_up: u64,
+    /// It is the text in force, which goes on with other tables: of the same
+    /// generation, so that the one before it stays the one to go back to.
+    pub goes_on: bool,
 }
 
 impl<'a> NewText<'a> {
@@ -51,6 +54,7 @@ impl<'a> NewText<'a> {
             text,
             deadline: 0,
             given_up: 0,
+            goes_on: false,
         }
     }
 }
@@ -73,6 +77,10 @@ impl Part<'_> {
     /// Bytes that its text can have.
     fn room(self) -> usize {
         self.0.len().saturating_sub(HEAD) * WORD
+    }
+
+    fn is(self, other: Self) -> bool {
+        std::ptr::eq(self.0, other.0)
     }
 
     fn holds_text(self) -> bool {
@@ -187,17 +195,17 @@ impl Tables {
                 text.len()
             ));
         }
-        let generation = |part: Option<Part<'_>>| part.map_or(0, |part| part.get(GENERATION));
-        let now = generation(self.part_in_force());
-        let before = generation(self.part_before());
-        let is_spare = |part: &Part<'_>| {
-            let number = part.get(GENERATION);
-            !part.holds_text() || (number != now && number != before)
-        };
-        let Some(spare) = self.parts().find(is_spare) else {
+        let now = self.part_in_force().map_or(0, |part| part.get(GENERATION));
+        // Those of a loader that was killed, and copies of what is in force, are
+        // spare as well: none may be taken for what is written now.
+        let needed = [self.part_in_force(), self.part_before()];
+        let is_needed = |part: &Part<'_>| needed.iter().flatten().any(|p| p.is(*part));
+        self.parts()
+            .filter(|part| !is_needed(part))
+            .for_each(|part| part.set(GENERATION, 0));
+        let Some(spare) = self.parts().find(|part| !is_needed(part)) else {
             return Err(fault!(Failed, "the tables have no place for a config"));
         };
-        spare.set(GENERATION, 0);
         fence(Ordering::SeqCst);
         spare.write(text);
         spare.set(MARK, MAGIC);
@@ -207,7 +215,7 @@ impl Tables {
         spare.set(DEADLINE, new.deadline);
         spare.set(GIVEN_UP, new.given_up);
         fence(Ordering::SeqCst);
-        spare.set(GENERATION, now + 1);
+        spare.set(GENERATION, if new.goes_on { now.max(1) } else { now + 1 });
         Ok(())
     }
 

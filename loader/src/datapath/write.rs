@@ -107,6 +107,7 @@ impl Tables {
         self.each_destination(placement, |entry, wanted| {
             entry.weight.set(wanted.weight);
             entry.state.set(state_number(wanted.state));
+            entry.health.set(wanted.is_failing.into());
             entry.flags.set(wanted.flags);
         });
         self.retire(&placement.retired);
@@ -208,6 +209,7 @@ fn write_destination(entry: &Destination, tunnel: &Tunnel, wanted: &PlacedDestin
     entry.service.set(wanted.service);
     entry.weight.set(wanted.weight);
     entry.state.set(state_number(wanted.state));
+    entry.health.set(wanted.is_failing.into());
     entry.untracked.set(0);
     entry.untracked_at.set(0);
     if let Some(wanted) = &wanted.route.tunnel {

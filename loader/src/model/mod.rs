@@ -16,6 +16,7 @@ mod placing;
 pub mod prefix;
 pub mod refresh;
 pub mod rendezvous;
+pub mod role;
 pub mod run;
 pub mod service;
 pub mod sha256;

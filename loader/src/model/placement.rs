@@ -50,7 +50,13 @@ pub struct Wanted {
     pub is_mute: bool,
     /// Slots of a new service, if there is room: a power of two.
     pub slots: u32,
+    /// What is known of the health of backends now, by the lowest address of their
+    /// service and their own: whether they fail. Others keep what they have.
+    pub failing: Failing,
 }
+
+/// Whether backends fail, by the lowest address of their service and their own.
+pub type Failing = BTreeMap<(ServiceAddress, IpAddr), bool>;
 
 /// A service with resolved backends.
 #[derive(Clone, Debug)]
@@ -61,6 +67,10 @@ pub struct WantedService {
     pub manner: Manner,
     /// Who answers.
     pub backends: Vec<WantedBackend>,
+    /// With fewer of them in rotation, all new flows go to the sorry backend.
+    pub quorum: u32,
+    /// Which of them that is, if one is.
+    pub sorry: Option<IpAddr>,
 }
 
 /// A backend that is to answer.
@@ -185,8 +195,10 @@ pub struct PlacedDestination {
     pub route: Route,
     /// Its share of new flows.
     pub weight: u16,
-    /// What it is to do.
+    /// What it is to do, by the operator's word.
     pub state: State,
+    /// Whether its checks fail.
+    pub is_failing: bool,
     /// Bits of [`destination`].
     pub flags: u16,
 }
@@ -373,6 +385,10 @@ pub fn fate(flags: u16) -> Fate {
 #[cfg(test)]
 #[path = "placement_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "placement_health_tests.rs"]
+mod health_tests;
 
 #[cfg(test)]
 #[path = "placement_manner_tests.rs"]

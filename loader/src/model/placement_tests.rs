@@ -31,6 +31,8 @@ pub(super) fn service(port: u16, backends: &[u8]) -> WantedService {
                 state: None,
             })
             .collect(),
+        quorum: 0,
+        sorry: None,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::identity::{candidate, number};
 use super::placement::{
-    Loaded, PlacedDestination, PlacedService, Wanted, WantedService, fate, flags,
+    Failing, Loaded, PlacedDestination, PlacedService, Wanted, WantedService, fate, flags,
 };
 use super::prefix::Prefix;
+use super::role::roles;
 use super::service::{Manner, ServiceAddress, Tracking};
 use super::slots::{self, Fate, Member, State, owners};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,8 @@ pub struct Placing<'a> {
     before: BTreeMap<ServiceAddress, usize>,
     /// The destinations that are loaded, by service and own address.
     backends: BTreeMap<(u16, IpAddr), &'a PlacedDestination>,
+    /// As in [`Wanted`].
+    failing: &'a Failing,
     /// Loaded services that go on.
     continued: BTreeSet<u16>,
     /// Slots that a new service is given.
@@ -44,7 +47,7 @@ pub struct Placing<'a> {
 
 impl<'a> Placing<'a> {
     /// Nothing is placed yet; what is loaded keeps its place.
-    pub fn new(loaded: &'a Loaded, wanted: &Wanted) -> Self {
+    pub fn new(loaded: &'a Loaded, wanted: &'a Wanted) -> Self {
         Self {
             loaded,
             before: (0..)
@@ -56,6 +59,7 @@ impl<'a> Placing<'a> {
                 .iter()
                 .map(|d| ((d.service, d.route.address), d))
                 .collect(),
+            failing: &wanted.failing,
             continued: BTreeSet::new(),
             share: share(loaded.slots, wanted.services.len(), wanted.slots),
             ids: loaded.services.iter().map(|s| s.id).collect(),
@@ -170,38 +174,42 @@ impl<'a> Placing<'a> {
 
     /// Numbers the backends of a service.
     fn members(&mut self, wanted: &WantedService, id: u16) -> Result<Vec<Member>, String> {
-        let mut members = Vec::new();
+        let service = wanted.addresses.iter().min();
+        let mut found = Vec::new();
         for backend in &wanted.backends {
-            let before = self.backends.get(&(id, backend.route.address)).copied();
+            let address = backend.route.address;
+            let before = self.backends.get(&(id, address)).copied();
             let number = match before {
                 Some(before) => before.number,
                 None => self.numbers.take().ok_or_else(|| {
                     format!(
-                        "no number is free for backend {}: old connections still name all",
-                        backend.route.address
+                        "no number is free for backend {address}: old connections still name all"
                     )
                 })?,
             };
             let kept = before.map_or(State::Ready, |before| before.state);
-            let state = backend.state.unwrap_or(kept);
-            members.push(Member {
-                number,
-                candidate: candidate(
-                    wanted.addresses.iter().min(),
-                    backend.route.address,
-                    backend.weight,
-                ),
-                state,
-            });
-            self.destinations.push(PlacedDestination {
+            let known = service.and_then(|&service| self.failing.get(&(service, address)));
+            found.push(PlacedDestination {
                 number,
                 service: id,
                 route: backend.route,
                 weight: backend.weight,
-                state,
-                flags: flags(state, wanted.manner.on_dead) | backend.route.flags(),
+                state: backend.state.unwrap_or(kept),
+                is_failing: known.map_or(before.is_some_and(|b| b.is_failing), |&known| known),
+                flags: 0,
             });
         }
+        let roles = roles(&found, wanted.quorum, wanted.sorry);
+        let members = found.iter().zip(&roles).map(|(placed, role)| Member {
+            number: placed.number,
+            candidate: candidate(service, placed.route.address, role.weight),
+            state: role.state,
+        });
+        let members = members.collect();
+        for (placed, role) in found.iter_mut().zip(&roles) {
+            placed.flags = flags(role.state, wanted.manner.on_dead) | placed.route.flags();
+        }
+        self.destinations.append(&mut found);
         Ok(members)
     }
 

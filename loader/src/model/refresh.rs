@@ -82,6 +82,7 @@ mod tests {
             route,
             weight: 1,
             state: State::Ready,
+            is_failing: false,
             flags: 1 | route.flags(),
         }
     }

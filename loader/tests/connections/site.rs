@@ -158,6 +158,8 @@ impl Service {
             addresses: self.addresses(),
             manner: self.manner.clone(),
             backends: self.backends.iter().map(backend).collect(),
+            quorum: 0,
+            sorry: None,
         }
     }
 

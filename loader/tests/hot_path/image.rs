@@ -66,7 +66,7 @@ entries! {
         address key first_slot slot_mask id flags client_mask changed client_bits on_dead sources
     }
     Destination {
-        macs_low macs_high port flags address service weight state zero untracked untracked_at
+        macs_low macs_high port flags address service weight state health untracked untracked_at
         reserved
     }
     Tunnel { source mtu port zero reserved }

@@ -202,8 +202,8 @@ table! {
         pub weight: Word16,
         /// What it is to do: 0 ready, 1 drain, 2 maintenance, 3 down.
         pub state: Word16,
-        /// Always zero.
-        pub zero: Word16,
+        /// What its checks say: 0 nothing, or that it is well; 1 that it is not.
+        pub health: Word16,
         /// [`Counter::untracked`] of all CPUs when a sweep last looked, and when
         /// that had risen: seconds since the machine started. User space alone
         /// reads these.

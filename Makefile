@@ -22,7 +22,7 @@ demo: build ## the lab end to end: both backends answer curl (root)
 	@cargo run --quiet --locked --example demo -- $(BINARY)
 
 test: ## lints, and all tests (root: most of them use network namespaces)
-	@$(NEED) cc=gcc,libc6-dev git=git nginx=nginx-core curl=curl ip=iproute2 ethtool=ethtool bpftool=bpftool ping=iputils-ping traceroute=traceroute sysctl=procps groff=groff-base zsh=zsh fish=fish script=bsdutils
+	@$(NEED) cc=gcc,libc6-dev git=git nginx=nginx-core curl=curl ip=iproute2 ethtool=ethtool bpftool=bpftool ping=iputils-ping traceroute=traceroute sysctl=procps groff=groff-base zsh=zsh fish=fish script=bsdutils promtool=prometheus chromium=chromium openssl=openssl bird=bird2
 	@sh build-support/test.sh
 
 prove: ## the long run: 5,000,000 packets, 10,000 sequences of changes (root)

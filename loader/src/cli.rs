@@ -8,6 +8,7 @@ mod drain;
 mod import;
 mod member;
 mod plan;
+mod run;
 mod service;
 mod shell;
 mod show;
@@ -21,6 +22,7 @@ pub use drain::DrainArgs;
 pub use import::ImportArgs;
 pub use member::{BackendArgs, BackendId, MemberArgs, ServiceId, SetArgs, Target};
 pub use plan::{AgreeArgs, ApplyArgs, ExportArgs, OneArgs, PlanArgs};
+pub use run::RunArgs;
 pub use service::ServiceArgs;
 pub use shell::{CompletionsArgs, ManArgs, Shell};
 pub use show::{BackendsArgs, Client, FlowsArgs, LookArgs, Show};
@@ -129,6 +131,14 @@ Examples:
     /// the flow table.
     #[command(after_help = "Example:\n  dsrload settle --idle 600")]
     Settle(SettleArgs),
+    /// Stays: checks backends, follows their MACs, announces VIPs, serves metrics and a
+    /// page. Forwarding goes on without it, whatever becomes of it.
+    #[command(after_help = "\
+Examples:
+  dsrload run eth0 -c /etc/dsrload/dsrload.toml
+  kill -HUP PID      # reads the file again
+  kill PID           # withdraws the VIPs; forwarding stays, or goes, as `on_exit` says")]
+    Run(RunArgs),
     /// Asks the kernel's routes and neighbours again for every backend, and
     /// changes what differs: MACs, interfaces, sources and MTUs of tunnels.
     #[command(after_help = "Example:\n  dsrload refresh --follow")]

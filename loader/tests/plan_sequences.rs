@@ -88,7 +88,8 @@ fn read(text: &str) -> Document {
 
 fn wanted(document: &Document) -> Wanted {
     let said = Balancer::new(&with_states(document));
-    let services = said.config.services.iter().map(|service| WantedService {
+    let services = said.config.services.iter().zip(&said.care);
+    let services = services.map(|(service, care)| WantedService {
         addresses: service.addresses.clone(),
         manner: service.manner.clone(),
         backends: service
@@ -106,8 +107,8 @@ fn wanted(document: &Document) -> Wanted {
                 state: backend.state,
             })
             .collect(),
-        quorum: 0,
-        sorry: None,
+        quorum: care.quorum,
+        sorry: care.sorry,
     });
     Wanted {
         services: services.collect(),

@@ -58,6 +58,31 @@ impl Change {
             _lock: lock,
         })
     }
+
+    /// A change of a balancer that is at hand.
+    #[must_use]
+    pub fn of(netlink: Netlink, balancer: Balancer, before: InForce, lock: Lock) -> Self {
+        Self {
+            netlink,
+            balancer,
+            before,
+            _lock: lock,
+        }
+    }
+}
+
+/// The same for whoever has other things to do than to wait: none if somebody else
+/// holds it.
+///
+/// # Errors
+///
+/// The kernel gives no socket.
+pub fn try_lock() -> Result<Option<Lock>> {
+    match Lock::acquire(LOCK, Duration::ZERO) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Ok(None),
+        Err(error) => Err(error).context("take the lock of dsrload"),
+    }
 }
 
 /// The balancer of this interface, or that of this service, or the only one.

@@ -1,36 +1,36 @@
 //! `dsrload IFACE...`: loads, or replaces what is loaded.
 
+mod seats;
+
 use super::change::{lock, warn_of_empty};
 use super::in_force::InForce;
-use super::modes::modes;
 use super::prepare::{silent, text};
 use super::privilege::{self, require};
 use super::source::{Source, wanted_mode};
 use super::{Output, counted, object, upkeep};
-use crate::cli::{LoadArgs, Mode as WantedMode};
+use crate::cli::LoadArgs;
 use crate::config::merge::{merged, with_states};
 use crate::config::{Balancer as Said, Options};
 use crate::datapath::attach::{Done, Seat, attach, mode_name};
-use crate::datapath::base::{Base, Found, holders};
+use crate::datapath::base::{Base, holders};
 use crate::datapath::neighbours::Key;
 use crate::datapath::program::{Loaded, Maker};
 use crate::datapath::resolve::{Aim, Here, Silence, may_be_here, reached, resolve};
 use crate::datapath::stored::NewText;
 use crate::datapath::transaction::{Transaction, Unobserved};
 use crate::datapath::way::{Way, local_addresses};
-use crate::datapath::{Tables, find, pins, refresh};
+use crate::datapath::{Attached, Balancer, Tables, pins, refresh};
 use crate::fault;
 use crate::model::Config;
 use crate::model::placement::{
-    Loaded as Tabled, PlacedDestination, Route, Wanted, WantedService, place,
+    self, Loaded as Tabled, PlacedDestination, Route, Wanted, WantedService,
 };
-use crate::netlink::{Link, Netlink};
+use crate::netlink::Netlink;
 use anyhow::{Context, Result};
+pub(super) use seats::links;
+use seats::{seats, ways};
 use std::collections::BTreeSet;
-use xdp_prog::abi::limits;
-
-/// `ARPHRD_ETHER` (Linux, `include/uapi/linux/if_arp.h`).
-const ETHERNET: u16 = 1;
+use std::path::Path;
 
 /// Runs the command.
 ///
@@ -41,7 +41,23 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
     let source = Source::of(arguments, output)?;
     require(privilege::CHANGE)?;
     let _lock = lock()?;
-    load(arguments, &source, Silence::IsRefused, output)
+    let place = Place {
+        interfaces: &arguments.interfaces,
+        object: arguments.object.as_deref(),
+        balancer: None,
+    };
+    load(place, &source, Silence::IsRefused, output).map(drop)
+}
+
+/// Where is loaded, and what.
+pub struct Place<'a> {
+    /// The interfaces.
+    pub interfaces: &'a [String],
+    /// The BPF object, if it is not the one in the binary.
+    pub object: Option<&'a Path>,
+    /// What to go on with if nothing is loaded there: an interface that it had went
+    /// away.
+    pub balancer: Option<Balancer>,
 }
 
 /// Loads, or replaces what is loaded. For whoever holds the lock.
@@ -50,21 +66,24 @@ pub fn run(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<()> {
 ///
 /// Whatever stands in the way; then nothing is changed.
 pub fn load(
-    arguments: &LoadArgs,
+    place: Place<'_>,
     source: &Source,
     silence: Silence,
     output: &mut Output<'_>,
-) -> Result<()> {
+) -> Result<Balancer> {
     pins::sweep();
 
     let mut netlink = Netlink::open().context("talk to the kernel about interfaces")?;
-    let links = links(&mut netlink, &arguments.interfaces)?;
+    let links = links(&mut netlink, place.interfaces)?;
     let (found, foreigners) = holders(&links)?;
     if let Some(foreign) = foreigners.first() {
         return Err(foreign.fault());
     }
-    let spec = object::spec(arguments.object.as_deref())?;
-    let base = Base::of(&mut netlink, &spec, &found, source.capacity()?)?;
+    let spec = object::spec(place.object)?;
+    let base = match place.balancer {
+        Some(balancer) if found.iter().all(Option::is_none) => Base::going_on(balancer),
+        _ => Base::of(&mut netlink, &spec, &found, source.capacity()?)?,
+    };
     let before = match base.is_new {
         true => InForce::default(),
         false => InForce::of(&base.tables)?,
@@ -80,7 +99,8 @@ pub fn load(
     let (wanted, neighbours) = wanted(&mut netlink, &said, &ways, (silence, &known))?;
     let former = refresh::neighbours(&mut netlink, &base.others, &base.tables)?;
     let loaded = base.tables.loaded()?;
-    let placement = place(&loaded, &wanted).map_err(|reason| fault!(Invalid, "{reason}"))?;
+    let placement =
+        placement::place(&loaded, &wanted).map_err(|reason| fault!(Invalid, "{reason}"))?;
 
     let maker = Maker::new(&spec, &base.tables)?;
     let programs: Vec<Loaded> = seats
@@ -109,7 +129,16 @@ pub fn load(
         mention_kept(&source.asked(), &base.tables, &loaded, output)?;
         warn_of_empty(&before.document, &document, output)?;
     }
-    upkeep::neighbours(&mut netlink, &former, &neighbours, output)
+    upkeep::neighbours(&mut netlink, &former, &neighbours, output)?;
+    let is_new = |a: &Attached| seats.iter().all(|seat| seat.link.index != a.link.index);
+    let mut attached: Vec<Attached> = base.others.into_iter().filter(is_new).collect();
+    for ((seat, program), done) in seats.into_iter().zip(programs).zip(done.attached) {
+        attached.push(Attached::new(seat.link, done.mode, program)?);
+    }
+    Ok(Balancer {
+        attached,
+        tables: base.tables,
+    })
 }
 
 /// Enters the interfaces and attaches the programs.
@@ -230,13 +259,15 @@ fn wanted(
             .unwrap_or(route)
     };
     let mut routes = found.routes.iter().copied().map(kept);
-    let services = services.map(|service| WantedService {
-        addresses: service.addresses.clone(),
-        manner: service.manner.clone(),
-        backends: reached(&service.backends, &mut routes),
-        quorum: 0,
-        sorry: None,
-    });
+    let services = services
+        .zip(&said.care)
+        .map(|(service, care)| WantedService {
+            addresses: service.addresses.clone(),
+            manner: service.manner.clone(),
+            backends: reached(&service.backends, &mut routes),
+            quorum: care.quorum,
+            sorry: care.sorry,
+        });
     let vips = config.services.iter().flat_map(|s| &s.addresses);
     let wanted = Wanted {
         services: services.collect(),
@@ -249,88 +280,6 @@ fn wanted(
         failing: silent(said, &found.silent).collect(),
     };
     Ok((wanted, found.neighbours))
-}
-
-/// The interfaces, each once, each fit to balance on.
-pub(super) fn links(netlink: &mut Netlink, names: &[String]) -> Result<Vec<Link>> {
-    let mut links: Vec<Link> = Vec::new();
-    for name in names {
-        let link = find::link(netlink, name)?;
-        if links.iter().any(|l| l.index == link.index) {
-            return Err(fault!(Usage, "interface {name} is given twice"));
-        }
-        if link.hardware != ETHERNET {
-            return Err(fault!(
-                Failed,
-                "{name} is no Ethernet interface: frames are sent on by their MACs, which it does not have"
-            ));
-        }
-        if !link.up {
-            return Err(fault!(
-                Failed,
-                "{name} is down: `ip link set {name} up` first"
-            ));
-        }
-        links.push(link);
-    }
-    if links.len() > limits::PORTS as usize {
-        return Err(fault!(
-            Invalid,
-            "{} interfaces: one balancer holds {}",
-            links.len(),
-            limits::PORTS
-        ));
-    }
-    Ok(links)
-}
-
-/// Gives each interface its number and the modes to try.
-fn seats(
-    base: &Base,
-    links: Vec<Link>,
-    found: Vec<Option<Found>>,
-    wanted: WantedMode,
-) -> Result<Vec<Seat>> {
-    let mut taken: BTreeSet<u32> = base.others.iter().map(|a| a.port).collect();
-    let mut seats = Vec::new();
-    for (link, found) in links.into_iter().zip(found) {
-        let (before, port) = match found {
-            Some(Found::Readable(attached)) => {
-                let port = attached.port;
-                (Some(attached), Some(port))
-            }
-            Some(Found::Unreadable(attached)) => (Some(attached), None),
-            None => (None, None),
-        };
-        let port = port
-            .or_else(|| (0..limits::PORTS).find(|port| !taken.contains(port)))
-            .ok_or_else(|| fault!(Invalid, "one balancer holds {} interfaces", limits::PORTS))?;
-        taken.insert(port);
-        let (modes, reason) = modes(&link, before.as_ref().map(|b| b.mode), wanted)?;
-        seats.push(Seat {
-            link,
-            port,
-            before,
-            modes,
-            reason,
-        });
-    }
-    Ok(seats)
-}
-
-/// The interfaces that backends can be reached through: those of the command
-/// line first, then others of the same balancer.
-fn ways(netlink: &mut Netlink, base: &Base, seats: &[Seat]) -> Result<Vec<Way>> {
-    let named = seats.iter().map(|seat| (&seat.link, seat.port));
-    let others = base
-        .others
-        .iter()
-        .filter(|a| seats.iter().all(|seat| seat.port != a.port))
-        .map(|a| (&a.link, a.port));
-    named
-        .chain(others)
-        .map(|(link, port)| Way::new(netlink, link, port))
-        .collect()
 }
 
 /// Pins what was attached. It works without, so this is no reason to fail.

@@ -22,6 +22,7 @@ mod plan;
 mod prepare;
 mod privilege;
 mod refresh;
+mod run;
 pub mod settle;
 mod show;
 mod source;
@@ -71,6 +72,7 @@ pub fn run(cli: &Cli, output: &mut Output<'_>) -> Result<()> {
         Some(Command::Agree(arguments)) => agree::agree(arguments, output),
         Some(Command::Settle(arguments)) => settle::run(arguments, output),
         Some(Command::Refresh(arguments)) => refresh::run(arguments, output),
+        Some(Command::Run(arguments)) => run::run(arguments, output),
         Some(Command::TracePipe(arguments)) => trace_pipe::run(arguments, output),
         Some(Command::Decap(arguments)) => decap::run(arguments, output),
         Some(Command::Bench(arguments)) => bench::run(arguments, output),

@@ -100,7 +100,7 @@ pub fn apply(arguments: &ApplyArgs, output: &mut Output<'_>) -> Result<()> {
 }
 
 /// What cannot be changed while packets flow.
-fn refuse(balancer: &Balancer, wanted: &Document) -> Result<()> {
+pub fn refuse(balancer: &Balancer, wanted: &Document) -> Result<()> {
     let options = Said::new(wanted).options;
     if let Some(seed) = &options.seed {
         refuse_other_seed(&balancer.tables, seed)?;

@@ -247,8 +247,8 @@ fn resolved(
             addresses: service.addresses.clone(),
             manner: service.manner.clone(),
             backends: backends.collect(),
-            quorum: 0,
-            sorry: None,
+            quorum: said.care.get(index).map_or(0, |care| care.quorum),
+            sorry: said.care.get(index).and_then(|care| care.sorry),
         }
     });
     Ok(Wanted {

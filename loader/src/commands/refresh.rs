@@ -58,7 +58,7 @@ fn change(interface: Option<&str>, patience: Duration, output: &mut Output<'_>) 
 }
 
 /// One line for each thing that differs.
-fn lines(look: &Look, balancer: &Balancer) -> Vec<String> {
+pub fn lines(look: &Look, balancer: &Balancer) -> Vec<String> {
     let interface = |port: u16| {
         let mut attached = balancer.attached.iter();
         let found = attached.find(|a| a.port == u32::from(port));

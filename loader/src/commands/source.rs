@@ -34,17 +34,13 @@ impl Source {
     /// `Invalid`, with all that is wrong; a file cannot be read.
     pub fn of(arguments: &LoadArgs, output: &mut Output<'_>) -> Result<Self> {
         if let Some(mut document) = file_of(arguments, output)? {
-            if let Some(mode) = mode_of(arguments) {
+            if let Some(mode) = mode_of(arguments.mode) {
                 document.balancer.mode = Some(generate::at(mode));
             }
             return Ok(Self::File(document));
         }
         let config = if arguments.services.is_empty() {
-            writeln!(
-                output.talk,
-                "dsrload: no services given: using the lab's, VIP 192.168.25.10:80/tcp with backends 172.17.0.3 and 172.17.0.4"
-            )?;
-            Config::lab_default()
+            lab(output)?
         } else {
             Config {
                 services: arguments.services.clone(),
@@ -58,10 +54,23 @@ impl Source {
             seed: arguments.seed.clone(),
             flows: arguments.flows,
             slots: arguments.slots,
-            mode: mode_of(arguments).unwrap_or_default(),
+            mode: mode_of(arguments.mode).unwrap_or_default(),
             is_answering_echo: !arguments.no_echo,
         };
         Ok(Self::Words(config, options))
+    }
+
+    /// The lab's services, and a word about it.
+    ///
+    /// # Errors
+    ///
+    /// The writer's.
+    pub fn lab(mode: Option<Mode>, output: &mut Output<'_>) -> Result<Self> {
+        let options = Options {
+            mode: mode.unwrap_or_default(),
+            ..Options::default()
+        };
+        Ok(Self::Words(lab(output)?, options))
     }
 
     /// The document that says it; services that `known` has keep their names.
@@ -103,6 +112,14 @@ impl Source {
     }
 }
 
+fn lab(output: &mut Output<'_>) -> Result<Config> {
+    writeln!(
+        output.talk,
+        "dsrload: no services given: using the lab's, VIP 192.168.25.10:80/tcp with backends 172.17.0.3 and 172.17.0.4"
+    )?;
+    Ok(Config::lab_default())
+}
+
 /// The mode that a config names.
 #[must_use]
 pub fn wanted_mode(mode: Mode) -> WantedMode {
@@ -114,8 +131,10 @@ pub fn wanted_mode(mode: Mode) -> WantedMode {
     }
 }
 
-fn mode_of(arguments: &LoadArgs) -> Option<Mode> {
-    match arguments.mode {
+/// The mode that is asked for by name.
+#[must_use]
+pub fn mode_of(mode: WantedMode) -> Option<Mode> {
+    match mode {
         WantedMode::Auto => None,
         WantedMode::Skb => Some(Mode::Skb),
         WantedMode::Drv => Some(Mode::Drv),

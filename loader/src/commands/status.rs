@@ -2,13 +2,17 @@
 
 use super::in_force::{InForce, digest_of};
 use super::privilege::{self, require};
+use super::run::ask;
 use super::{Output, decap, mention_others};
 use crate::cli::ReportArgs;
 use crate::datapath::attach::mode_name;
 use crate::datapath::read::by_service;
 use crate::datapath::{Attached, Balancer, Tables, find, pins};
-use crate::model::{Mac, Manner, Prefix, Word};
+use crate::model::placement::{PlacedDestination, PlacedService};
+use crate::model::{Mac, Manner, Prefix, Word, role};
 use crate::netlink::Netlink;
+use crate::report::process::RunStatus;
+use crate::report::run::Snapshot;
 use crate::report::status::{
     BackendStatus, BalancerStatus, InterfaceStatus, MannerStatus, ProgramStatus, ServiceStatus,
     Status,
@@ -56,6 +60,8 @@ fn balancer(balancer: &Balancer, output: &mut Output<'_>) -> Result<BalancerStat
             .map(|a| a.link.name.clone())
     };
     let by_service = by_service(&loaded.destinations);
+    let agent = agent(balancer, output)?;
+    let known = agent.as_ref();
     let services = loaded.services.iter().map(|service| {
         let of_service = by_service.get(&service.id).into_iter().flatten();
         let words = loaded.words.get(&service.id);
@@ -77,27 +83,22 @@ fn balancer(balancer: &Balancer, output: &mut Output<'_>) -> Result<BalancerStat
             vip_is_local: service.addresses.iter().any(|a| local.contains(&a.vip)),
             backends: of_service
                 .map(|d| BackendStatus {
-                    address: d.route.address,
-                    forward: d.route.forward().to_string(),
-                    is_this_host: d.route.is_here(),
-                    source: d.route.tunnel.map(|tunnel| tunnel.source),
-                    mtu: d.route.tunnel.map(|tunnel| tunnel.mtu),
-                    mac: (!d.route.is_here()).then(|| d.route.mac().to_string()),
                     interface: interface_of(d.route.port),
-                    weight: d.weight,
-                    state: d.state.word(),
+                    reason: known.and_then(|known| reason(known, service, d)),
                     slots: words.map_or(0, |words| {
                         words
                             .iter()
                             .filter(|&&w| slot::current(w) == d.number)
                             .count()
                     }),
+                    ..backend(d)
                 })
                 .collect(),
         }
     });
     Ok(BalancerStatus {
         config: config(tables, output)?,
+        run: agent.as_ref().map(RunStatus::new),
         services: services.collect(),
         flows,
         flow_capacity,
@@ -111,6 +112,49 @@ fn balancer(balancer: &Balancer, output: &mut Output<'_>) -> Result<BalancerStat
             .map(|attached| interface(attached, tables))
             .collect(),
     })
+}
+
+/// What its destination tells of a backend.
+fn backend(placed: &PlacedDestination) -> BackendStatus {
+    let route = &placed.route;
+    BackendStatus {
+        address: route.address,
+        forward: route.forward().to_string(),
+        is_this_host: route.is_here(),
+        source: route.tunnel.map(|tunnel| tunnel.source),
+        mtu: route.tunnel.map(|tunnel| tunnel.mtu),
+        mac: (!route.is_here()).then(|| route.mac().to_string()),
+        interface: None,
+        weight: placed.weight,
+        state: role::state(placed).word(),
+        wanted: placed.state.word(),
+        reason: None,
+        slots: 0,
+    }
+}
+
+/// What the `dsrload run` of this balancer knows, if there is one.
+fn agent(balancer: &Balancer, output: &mut Output<'_>) -> Result<Option<Snapshot>> {
+    for attached in &balancer.attached {
+        match ask(&attached.link.name) {
+            Ok(None) => {}
+            Ok(known) => return Ok(known),
+            Err(error) => writeln!(output.talk, "dsrload: {error:#}")?,
+        }
+    }
+    Ok(None)
+}
+
+/// Why a backend is in its state.
+fn reason(known: &Snapshot, service: &PlacedService, placed: &PlacedDestination) -> Option<String> {
+    let first = service.addresses.first()?.to_string();
+    let address = placed.route.address.to_string();
+    let service = known
+        .services
+        .iter()
+        .find(|s| s.addresses.contains(&first))?;
+    let backend = service.backends.iter().find(|b| b.address == address)?;
+    Some(backend.reason.clone()).filter(|reason| !reason.is_empty())
 }
 
 /// The config in force; none, and a word about it, if it cannot be read.

@@ -1,5 +1,7 @@
 //! What of a document contradicts itself, or is more than there is room for.
 
+mod care;
+
 use super::document::{At, BackendTable, Document, ServicePort, ServiceTable, Span};
 use super::finding::{Finding, Severity};
 use super::position::Lines;
@@ -24,8 +26,10 @@ pub fn check(document: &Document, lines: &Lines<'_>) -> Vec<Finding> {
             checker.manner(service);
             checker.backends(service);
             checker.sources(service);
+            checker.care(service);
         }
     }
+    checker.run(document);
     checker.overlaps(document);
     checker.limits(document);
     checker.findings
@@ -276,7 +280,11 @@ impl Checker<'_> {
     fn limits(&mut self, document: &Document) {
         let services = &document.services;
         let addresses = services.iter().map(|s| s.addresses().count()).sum();
-        let backends = services.iter().map(|s| s.backends.len()).sum();
+        // Those that stand in take room like others.
+        let backends = services
+            .iter()
+            .map(|s| s.backends.len() + usize::from(s.sorry.is_some()))
+            .sum();
         let clients = services.iter().map(|s| s.allow.len() + s.deny.len()).sum();
         // Number 0 of the destinations names none.
         let limits: [(&str, usize, u32); 3] = [

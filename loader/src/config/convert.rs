@@ -1,7 +1,9 @@
 //! A document becomes what a balancer is told.
 
-use super::document::{At, Document, Mode, ServiceTable};
-use crate::model::{Backend, Config, Manner, Policy, Service, ServiceAddress, Tracking};
+use super::care;
+use super::document::{At, Document, Mode, SORRY, ServiceTable};
+use crate::model::run::{Care, Run};
+use crate::model::{Backend, Config, Manner, Policy, Service, ServiceAddress, State, Tracking};
 use xdp_prog::abi::limits;
 
 /// What a config file says.
@@ -13,6 +15,10 @@ pub struct Balancer {
     pub options: Options,
     /// What they are called, in the same order.
     pub names: Vec<ServiceNames>,
+    /// What `run` does besides forwarding.
+    pub run: Run,
+    /// What each service is given besides forwarding, in the same order.
+    pub care: Vec<Care>,
 }
 
 /// What holds for all services.
@@ -97,6 +103,8 @@ impl Balancer {
                 is_answering_echo: said(table.echo.as_ref()).unwrap_or(true),
             },
             names: document.services.iter().map(names).collect(),
+            run: care::run(document),
+            care: document.services.iter().map(care::care).collect(),
         }
     }
 
@@ -132,7 +140,10 @@ fn names(service: &ServiceTable) -> ServiceNames {
     let backends = service.backends.iter();
     ServiceNames {
         name: service.name.value.clone(),
-        backends: backends.map(|b| b.name.value.clone()).collect(),
+        backends: backends
+            .map(|b| b.name.value.clone())
+            .chain(service.sorry.as_ref().map(|_| SORRY.to_owned()))
+            .collect(),
     }
 }
 
@@ -151,9 +162,17 @@ fn service(table: &ServiceTable) -> Service {
         weight: said(backend.weight.as_ref()).unwrap_or(1),
         state: said(backend.state.as_ref()),
     });
+    // The one that stands in has no share of its own.
+    let sorry = table.sorry.as_ref().map(|at| Backend {
+        address: at.value,
+        mac: None,
+        forward: None,
+        weight: 0,
+        state: Some(State::Ready),
+    });
     Service {
         addresses,
-        backends: backends.collect(),
+        backends: backends.chain(sorry).collect(),
         manner: Manner {
             policy,
             tracking: said(table.tracking.as_ref()).unwrap_or(tracking),

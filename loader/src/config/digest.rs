@@ -9,6 +9,7 @@
 
 use super::convert::Balancer;
 use crate::model::placement::share;
+use crate::model::run::Care;
 use crate::model::sha256::{hex, sha256};
 use crate::model::{Service, ServiceAddress, State, Word};
 use std::fmt::Write;
@@ -57,12 +58,13 @@ fn canonical(balancer: &Balancer, base: &str) -> String {
         "dsrload 1 base {base} echo {}",
         balancer.options.is_answering_echo
     );
-    let mut services: Vec<String> = balancer.config.services.iter().map(service).collect();
+    let services = balancer.config.services.iter().zip(&balancer.care);
+    let mut services: Vec<String> = services.map(|(s, care)| service(s, care)).collect();
     services.sort();
     out + &services.concat()
 }
 
-fn service(service: &Service) -> String {
+fn service(service: &Service, care: &Care) -> String {
     let sorted = |mut list: Vec<String>| {
         list.sort();
         list.join(" ")
@@ -81,8 +83,12 @@ fn service(service: &Service) -> String {
             service.forward(backend)
         )
     });
+    // Without one that stands in, a quorum decides nothing about packets.
+    let sorry = care.sorry.map_or_else(String::new, |sorry| {
+        format!("sorry {sorry} quorum {}\n", care.quorum)
+    });
     format!(
-        "service {}\n{} {} {} {}\nallow {}\ndeny {}\nbackends {}\n",
+        "service {}\n{} {} {} {}\nallow {}\ndeny {}\nbackends {}\n{sorry}",
         sorted(addresses.collect()),
         manner.policy.word(),
         manner.tracking.word(),

@@ -1,5 +1,6 @@
 //! The config file as typed values that know where they stand.
 
+use super::values::Values;
 use crate::model::word::Word;
 use crate::model::{
     Affinity, Forward, Mac, OnDead, Policy, Prefix, Protocol, ServiceAddress, State, Tracking,
@@ -34,11 +35,16 @@ impl<T> At<T> {
     }
 }
 
+/// What the backend that stands in is called.
+pub const SORRY: &str = "sorry";
+
 /// A whole file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
     /// What holds for all services.
     pub balancer: BalancerTable,
+    /// `[run]`
+    pub run: Values,
     /// Its services, by name.
     pub services: Vec<ServiceTable>,
 }
@@ -87,6 +93,14 @@ pub struct ServiceTable {
     pub allow: Vec<At<Prefix>>,
     /// Clients that it does not serve.
     pub deny: Vec<At<Prefix>>,
+    /// How its backends are checked.
+    pub check: Option<At<Values>>,
+    /// Backends in rotation that it takes for it to be up.
+    pub quorum: Option<At<u32>>,
+    /// Who stands in for the others.
+    pub sorry: Option<At<IpAddr>>,
+    /// Whether its VIPs are announced.
+    pub announce: Option<At<bool>>,
     /// Its backends, by name.
     pub backends: Vec<BackendTable>,
 }
@@ -106,6 +120,19 @@ impl ServiceTable {
         let vips = self.vip.iter();
         vips.flat_map(move |vip| self.ports.iter().map(move |port| at_vip(vip, port)))
             .chain(self.also.iter().cloned())
+    }
+
+    /// The backend that stands in, which is reached as its service says.
+    #[must_use]
+    pub fn stand_in(&self) -> Option<BackendTable> {
+        self.sorry.as_ref().map(|at| BackendTable {
+            name: At::new(SORRY.to_owned(), at.span.clone()),
+            ip: at.clone(),
+            weight: None,
+            forward: None,
+            mac: None,
+            state: None,
+        })
     }
 
     /// All its virtual addresses, with the place that names each.

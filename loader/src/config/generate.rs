@@ -4,6 +4,7 @@
 use super::convert::{Balancer, Options};
 use super::document::{At, BackendTable, BalancerTable, Document, Mode, ServicePort, ServiceTable};
 use super::plan::former;
+use super::values::Values;
 use crate::model::{Affinity, Backend, Config, Forward, OnDead, Policy, Service, Tracking};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -41,6 +42,7 @@ pub fn document(config: &Config, options: &Options, known: &Document) -> Documen
     services.sort_by(|a, b| a.name.value.cmp(&b.name.value));
     Document {
         balancer: balancer(options),
+        run: Values::default(),
         services,
     }
 }
@@ -101,6 +103,10 @@ fn table(service: &Service, name: String, names: &BTreeMap<IpAddr, &str>) -> Ser
         source: service.sources.iter().copied().map(at).collect(),
         allow: list(&manner.allow),
         deny: list(&manner.deny),
+        check: None,
+        quorum: None,
+        sorry: None,
+        announce: None,
         backends,
     };
     address(&mut table, service);

@@ -2,7 +2,7 @@
 //! so these are warnings.
 
 use super::check::{forward, path};
-use super::document::{At, BackendTable, Document, ServiceTable};
+use super::document::{At, BackendTable, Document, SORRY, ServiceTable};
 use super::finding::Finding;
 use crate::model::Forward;
 use crate::model::prefix::is_in_subnet;
@@ -45,7 +45,8 @@ impl Facts {
 #[must_use]
 pub fn to_ask_for(document: &Document) -> BTreeSet<IpAddr> {
     let of_service = |service: &ServiceTable| -> Vec<IpAddr> {
-        let backends = service.backends.iter();
+        let sorry = service.stand_in();
+        let backends = service.backends.iter().chain(&sorry);
         backends
             .filter(|backend| forward(service, backend) != Forward::L2)
             .map(|backend| backend.ip.value)
@@ -63,7 +64,8 @@ pub fn warnings(document: &Document, facts: &Facts) -> Vec<Finding> {
         warnings.extend(vips.filter_map(|vip| on_segment(service, &vip, facts)));
         let sources = service.source.iter();
         warnings.extend(sources.filter_map(|source| foreign(service, source, facts)));
-        let backends = service.backends.iter();
+        let sorry = service.stand_in();
+        let backends = service.backends.iter().chain(&sorry);
         warnings.extend(backends.filter_map(|backend| unreached(service, backend, facts)));
     }
     warnings
@@ -139,7 +141,10 @@ fn unreached(service: &ServiceTable, backend: &BackendTable, facts: &Facts) -> O
             format!("add one: `ip route get {address}` must find it"),
         )
     };
-    let key = path(service, &format!("backends.{name}.ip"));
+    let key = match name.as_str() {
+        SORRY if service.sorry.is_some() => path(service, SORRY),
+        name => path(service, &format!("backends.{name}.ip")),
+    };
     Some(Finding::warning(&backend.ip.span, key, message, remedy))
 }
 
@@ -196,6 +201,22 @@ b2 = { ip = \"10.0.0.3\", forward = \"l2\" }
         assert!(told[0].contains("VIP 192.0.2.10") && told[0].ends_with("answers as well"));
         assert!(told[1].contains("VIP 192.0.2.11") && told[1].ends_with("does not answer"));
         assert_eq!(told.len(), 2, "{told:?}");
+    }
+
+    #[test]
+    fn who_stands_in_is_to_be_reached_like_others() {
+        let text = TEXT.replace("source =", "sorry = \"10.0.2.9\"\nsource =");
+        let (document, findings) = examine(&text);
+        assert_eq!(findings, [], "{text}");
+        let sorry = "10.0.2.9".parse().expect("an address");
+        assert!(to_ask_for(&document).contains(&sorry));
+        let facts = Facts {
+            own: vec![own("10.0.0.1", 24)],
+            unrouted: vec![(sorry, "no route".to_owned())],
+        };
+        let found = warnings(&document, &facts);
+        let keys: Vec<&str> = found.iter().map(|f| f.key.as_str()).collect();
+        assert_eq!(keys, ["service.web.sorry"]);
     }
 
     #[test]

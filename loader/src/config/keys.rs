@@ -1,13 +1,15 @@
 //! Every key of the config file, once: what is checked, what is suggested, and
 //! what `docs/CONFIG.md` says.
 //!
-//! What a later version adds (checks of backends, quorum, announcing, hooks, a
-//! listener) becomes a line here, a field in [`document`](super::document) and a
-//! line in [`read`](super::read).
+//! What a later version adds becomes a line here, a field in
+//! [`document`](super::document) and a line in [`read`](super::read); in the tables of
+//! `run` and of checks ([`values`](super::values)) a line here, and one in
+//! [`care`](super::care), which says what it means.
 
+mod running;
 mod table;
 
-pub use table::KEYS;
+use super::quantity::Period;
 
 /// Which table a key belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,21 @@ pub enum Place {
     Service,
     /// An entry of `[service.NAME.backends]`
     Backend,
+    /// `[service.NAME.check]`
+    Check,
+    /// `[run]`
+    Run,
+}
+
+/// All keys, in the order in which they are explained and written.
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    let keys = [
+        table::KEYS,
+        running::OF_SERVICE,
+        running::CHECK,
+        running::RUN,
+    ];
+    keys.into_iter().flatten()
 }
 
 /// What a key takes.
@@ -39,6 +56,10 @@ pub enum Kind {
     Word(&'static [(&'static str, &'static str)]),
     /// Text of a form of its own; or, if the flag is set, a list of such texts.
     Form(&'static str, bool),
+    /// A text, or a list of texts: what they are.
+    Texts(&'static str),
+    /// A time within bounds, in milliseconds.
+    Time(u64, u64),
 }
 
 /// A key.
@@ -73,7 +94,14 @@ pub enum Absent {
 
 impl Place {
     /// All of them, in the order in which they are explained.
-    pub const ALL: [Self; 4] = [Self::File, Self::Balancer, Self::Service, Self::Backend];
+    pub const ALL: [Self; 6] = [
+        Self::File,
+        Self::Balancer,
+        Self::Service,
+        Self::Backend,
+        Self::Check,
+        Self::Run,
+    ];
 
     /// What it is called.
     #[must_use]
@@ -83,12 +111,14 @@ impl Place {
             Self::Balancer => "[balancer]",
             Self::Service => "[service.NAME]",
             Self::Backend => "a backend in [service.NAME.backends]",
+            Self::Check => "a service's check",
+            Self::Run => "[run]",
         }
     }
 
     /// Its keys.
     pub fn keys(self) -> impl Iterator<Item = &'static Key> {
-        KEYS.iter().filter(move |key| key.place == self)
+        all().filter(move |key| key.place == self)
     }
 
     /// One of its keys.
@@ -115,6 +145,10 @@ impl Kind {
             }
             Self::Form(form, false) => form.to_owned(),
             Self::Form(form, true) => format!("{form}, or a list of them"),
+            Self::Texts(what) => what.to_owned(),
+            Self::Time(least, most) => {
+                format!("a time from {} to {}", Period(least), Period(most))
+            }
         }
     }
 }

@@ -14,6 +14,8 @@
 //! The `toml` crate gives the tree and the places. `serde` is not used for it: it
 //! stops at the first mistake.
 
+pub mod bytes;
+pub mod care;
 pub mod check;
 pub mod convert;
 pub mod digest;
@@ -25,10 +27,12 @@ pub mod keys;
 pub mod merge;
 pub mod nearest;
 pub mod plan;
+mod plan_care;
 pub mod position;
 pub mod quantity;
 pub mod read;
 mod section;
+pub mod values;
 pub mod write;
 
 pub use convert::{Balancer, Options};

@@ -3,6 +3,7 @@
 //! The order is for readers. All steps are in force by one word, at once.
 
 use super::convert::{Balancer, ServiceNames};
+use super::plan_care;
 use crate::model::{Backend, Config, Manner, Service, ServiceAddress, State, Word};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -105,8 +106,10 @@ pub fn steps(before: &Balancer, wanted: &Balancer) -> Vec<Step> {
         service: None,
         backend: None,
     }));
+    let of_run = plan_care::of_run(&before.run, &wanted.run).into_iter();
+    steps.extend(of_run.map(|what| renamed("run".to_owned(), what)));
     let services = wanted.config.services.iter().zip(&wanted.names);
-    for ((service, names), former) in services.zip(&former) {
+    for (((service, names), care), former) in services.zip(&wanted.care).zip(&former) {
         match former {
             Some(index) => {
                 let pair = Pair {
@@ -114,6 +117,12 @@ pub fn steps(before: &Balancer, wanted: &Balancer) -> Vec<Step> {
                     wanted: (service, names),
                 };
                 pair.steps(&mut steps);
+                let of_care = plan_care::of_service(&before.care[*index], care);
+                steps.extend(
+                    of_care
+                        .into_iter()
+                        .map(|what| renamed(names.name.clone(), what)),
+                );
             }
             None => added(&mut steps, service, names),
         }
@@ -185,7 +194,7 @@ fn describe(service: &Service, backend: &Backend) -> String {
     what
 }
 
-/// Another name, which touches nothing.
+/// Another name, or something else that touches no flow.
 fn renamed(target: String, what: String) -> Step {
     Step {
         kind: Kind::Change,

@@ -5,6 +5,7 @@ use super::finding::{Finding, Severity};
 use super::keys::Place;
 use super::position::Lines;
 use super::section::{Section, type_name};
+use super::values::Values;
 use crate::model::ServiceAddress;
 use crate::model::service::parse_address;
 use std::collections::BTreeSet;
@@ -124,9 +125,13 @@ impl Reader {
         let mut section = self.section(Place::File, String::new(), &(0..0), table);
         let balancer = section.table("balancer");
         let services = section.table("service");
+        let run = section.table("run");
         self.findings.append(&mut section.findings);
         Document {
             balancer: balancer.map_or_else(BalancerTable::default, |at| self.balancer(&at)),
+            run: run.map_or_else(Values::default, |at| {
+                self.values(Place::Run, "run".to_owned(), &at)
+            }),
             services: services.map_or_else(Vec::new, |at| self.services(&at)),
         }
     }
@@ -143,6 +148,13 @@ impl Reader {
         };
         self.findings.append(&mut section.findings);
         balancer
+    }
+
+    fn values(&mut self, place: Place, path: String, at: &At<&DeTable<'_>>) -> Values {
+        let mut section = self.section(place, path, &at.span, at.value);
+        let values = section.values();
+        self.findings.append(&mut section.findings);
+        values
     }
 
     fn services(&mut self, at: &At<&DeTable<'_>>) -> Vec<ServiceTable> {
@@ -196,11 +208,20 @@ impl Reader {
             source: section.list("source", parse_address),
             allow: section.list("allow", str::parse),
             deny: section.list("deny", str::parse),
+            check: None,
+            quorum: section.count("quorum"),
+            sorry: section.form_by("sorry", parse_address),
+            announce: section.flag("announce"),
             backends: Vec::new(),
             name,
         };
         let backends = section.table("backends");
+        let check = section.table("check");
         self.findings.append(&mut section.findings);
+        if let Some(at) = check {
+            let values = self.values(Place::Check, section.path_of("check"), &at);
+            service.check = Some(At::new(values, at.span));
+        }
         if let Some(at) = backends {
             service.backends = self.backends(&section.path_of("backends"), &at);
         }

@@ -1,5 +1,7 @@
 //! One table of the file, read key by key.
 
+mod values;
+
 use super::document::{At, Span};
 use super::finding::Finding;
 use super::keys::{Absent, Key, Kind, Place};
@@ -66,8 +68,8 @@ impl<'t, 'd> Section<'t, 'd> {
     fn title(&self) -> String {
         match self.place {
             Place::File => self.place.name().to_owned(),
-            Place::Balancer | Place::Service => format!("[{}]", self.path),
-            Place::Backend => format!("`{}`", self.path),
+            Place::Balancer | Place::Service | Place::Run => format!("[{}]", self.path),
+            Place::Backend | Place::Check => format!("`{}`", self.path),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::document::{At, BackendTable, BalancerTable, Document, ServiceTable};
 use super::keys::Place;
+use super::values::Values;
 use crate::model::Word;
 use std::fmt::{self, Display, Write};
 
@@ -21,6 +22,15 @@ fn tables(out: &mut String, document: &Document) -> fmt::Result {
     if !balancer.is_empty() {
         writeln!(out, "[balancer]")?;
         lines(out, &balancer)?;
+    }
+    if !document.run.is_empty() {
+        if !out.is_empty() {
+            writeln!(out)?;
+        }
+        writeln!(out, "[run]")?;
+        for (key, value) in document.run.in_order(Place::Run) {
+            writeln!(out, "{} = {}", key.name, value.value)?;
+        }
     }
     for service in &document.services {
         if !out.is_empty() {
@@ -80,8 +90,21 @@ fn of_service(table: &ServiceTable, key: &str) -> Option<String> {
         "source" => list(&table.source),
         "allow" => list(&table.allow),
         "deny" => list(&table.deny),
+        "check" => table.check.as_ref().map(|at| check(&at.value)),
+        "quorum" => table.quorum.as_ref().map(plain),
+        "sorry" => table.sorry.as_ref().map(quoted),
+        "announce" => table.announce.as_ref().map(plain),
         _ => None,
     }
+}
+
+/// An inline table.
+fn check(check: &Values) -> String {
+    let pairs: Vec<String> = check
+        .in_order(Place::Check)
+        .map(|(key, value)| format!("{} = {}", key.name, value.value))
+        .collect();
+    format!("{{ {} }}", pairs.join(", "))
 }
 
 fn of_backend(table: &BackendTable, key: &str) -> Option<String> {
@@ -134,7 +157,7 @@ fn list(list: &[At<impl Display>]) -> Option<String> {
 }
 
 /// A basic string.
-fn text(text: &str) -> String {
+pub fn text(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

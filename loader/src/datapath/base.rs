@@ -104,6 +104,16 @@ impl Base {
         }
     }
 
+    /// A balancer that is at hand.
+    #[must_use]
+    pub fn going_on(balancer: Balancer) -> Self {
+        Self {
+            tables: balancer.tables,
+            is_new: false,
+            others: balancer.attached,
+        }
+    }
+
     fn new(spec: &Spec, capacity: Capacity) -> Result<Self> {
         let tables = Tables::create(spec, capacity).map_err(explain_permission)?;
         let control = tables.control();

@@ -2,6 +2,7 @@
 
 use super::decap::Decap;
 use super::pins;
+use super::program::Loaded;
 use super::tables::{Tables, map_name};
 use crate::fault;
 use crate::netlink::{Link, Mode, Netlink};
@@ -82,6 +83,21 @@ pub struct Balancer {
     pub attached: Vec<Attached>,
     /// Its tables.
     pub tables: Tables,
+}
+
+impl Balancer {
+    /// The same once more.
+    ///
+    /// # Errors
+    ///
+    /// No descriptor or memory is left for it.
+    pub fn again(&self) -> Result<Self> {
+        let attached = self.attached.iter().map(Attached::again);
+        Ok(Self {
+            attached: attached.collect::<Result<_>>()?,
+            tables: self.tables.again()?,
+        })
+    }
 }
 
 /// Where programs are attached to this interface.
@@ -205,6 +221,39 @@ fn value(map: &MapFd) -> Result<Vec<u8>> {
 }
 
 impl Attached {
+    /// A program that has just been attached.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says of it.
+    pub fn new(link: Link, mode: Mode, loaded: Loaded) -> Result<Self> {
+        let info = program_info(&loaded.program).context("ask for the program")?;
+        let settings = Settings::from_bytes(&value(&loaded.settings)?).unwrap_or_default();
+        Ok(Self {
+            link,
+            mode,
+            program: loaded.program,
+            info,
+            abi: ABI_VERSION,
+            port: settings.port.get(),
+            features: settings.features.get(),
+            epoch_shift: settings.epoch_shift.get(),
+        })
+    }
+
+    fn again(&self) -> Result<Self> {
+        Ok(Self {
+            link: self.link.clone(),
+            mode: self.mode,
+            program: self.program.again().context("hold the program once more")?,
+            info: self.info.clone(),
+            abi: self.abi,
+            port: self.port,
+            features: self.features,
+            epoch_shift: self.epoch_shift,
+        })
+    }
+
     /// The tables of this program's balancer.
     ///
     /// # Errors

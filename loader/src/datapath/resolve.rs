@@ -1,17 +1,20 @@
 //! How each backend is reached: through which interface, to which MAC, and
 //! inside what.
 
+mod told;
+
 use super::neighbours::{self, Key, Look, PATIENCE};
 use super::way::Way;
 use crate::fault;
 use crate::model::forward::least_mtu;
 use crate::model::placement::{Route, WantedBackend};
 use crate::model::{Backend, Forward, Mac, Service, TunnelKind, TunnelRoute};
-use crate::netlink::{KernelRoute, Netlink, NetlinkError, RouteKind};
+use crate::netlink::{KernelRoute, Netlink, RouteKind};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
+use told::{elsewhere, no_route, not_here, own, silent};
 
 /// A backend that is to be reached, and what is decided about the way.
 #[derive(Clone, Copy, Debug)]
@@ -216,13 +219,6 @@ pub fn may_be_here(service: &Service, local: &BTreeSet<IpAddr>) -> Result<()> {
     }
 }
 
-fn own(address: IpAddr) -> anyhow::Error {
-    fault!(
-        Invalid,
-        "backend {address} is this host's own address; a backend is another host"
-    )
-}
-
 /// The interface whose subnet a backend is in: the one that it has, or the first.
 fn on_segment<'a>(aim: &Aim, ways: &'a [Way]) -> Option<Hop<'a>> {
     let address = aim.address;
@@ -235,30 +231,6 @@ fn on_segment<'a>(aim: &Aim, ways: &'a [Way]) -> Option<Hop<'a>> {
         next: address,
         tunnel: None,
     })
-}
-
-/// A backend that is on no segment of the balancer's: on another one of this
-/// host's, or behind a router.
-fn not_here(netlink: &mut Netlink, address: IpAddr, ways: &[Way]) -> anyhow::Error {
-    match netlink.route(address, None) {
-        Ok(found)
-            if found.kind == RouteKind::Unicast
-                && found.gateway.is_none()
-                && ways.iter().all(|way| way.link.index != found.interface) =>
-        {
-            elsewhere(netlink, address, found.interface, ways)
-        }
-        _ => off_segment(address, ways),
-    }
-}
-
-fn off_segment(address: IpAddr, ways: &[Way]) -> anyhow::Error {
-    let subnets: Vec<String> = ways.iter().map(Way::subnets).collect();
-    fault!(
-        Invalid,
-        "backend {address} is in no subnet of {}: l2 reaches it by its MAC alone, so it must be on the same segment; --forward ipip reaches it through routers",
-        subnets.join(", ")
-    )
 }
 
 /// Where the kernel's routes lead.
@@ -300,36 +272,6 @@ fn behind_routes<'a>(
         next: found.gateway.unwrap_or(address),
         tunnel: Some(tunnel(aim, kind, &found, way)?),
     })
-}
-
-fn no_route(address: IpAddr, error: NetlinkError) -> anyhow::Error {
-    let is_an_answer = [
-        libc::ENETUNREACH,
-        libc::EHOSTUNREACH,
-        libc::EACCES,
-        libc::EINVAL,
-    ];
-    if error.errno().is_some_and(|n| is_an_answer.contains(&n)) {
-        return fault!(
-            Invalid,
-            "backend {address} has no route from here ({error}); `ip route get {address}` must find one"
-        );
-    }
-    anyhow::Error::new(error).context(format!("ask for the route to backend {address}"))
-}
-
-/// A route through an interface that is not the balancer's.
-fn elsewhere(netlink: &mut Netlink, address: IpAddr, index: u32, ways: &[Way]) -> anyhow::Error {
-    let name = match netlink.link_by_index(index) {
-        Ok(Some(link)) => link.name,
-        _ => format!("interface {index}"),
-    };
-    let names: Vec<&str> = ways.iter().map(|way| way.link.name.as_str()).collect();
-    fault!(
-        Invalid,
-        "backend {address} is reached through {name}: name it too (dsrload {} {name} ...)",
-        names.join(" ")
-    )
 }
 
 /// What packets to a backend are wrapped up in.
@@ -404,24 +346,6 @@ fn by_mac(aim: &Aim, hop: &Hop<'_>, mac: Mac) -> Route {
         is_mac_given: aim.mac.is_some(),
         port: hop.way.port,
         tunnel: hop.tunnel,
-    }
-}
-
-fn silent(address: IpAddr, hop: &Hop<'_>, look: Option<&Look>) -> anyhow::Error {
-    let (next, name) = (hop.next, &hop.way.link.name);
-    let who = if next == address {
-        format!("backend {address}")
-    } else {
-        format!("{next}, the next hop to backend {address},")
-    };
-    match look {
-        Some(Look::Refused(error)) => {
-            fault!(Failed, "{who} cannot be asked for on {name}: {error}")
-        }
-        _ => fault!(
-            Failed,
-            "{who} did not answer on {name}: is it up, with this address? Or give its MAC: -r {address}=MAC"
-        ),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is made of the kernel's answers.
 
+use super::told::off_segment;
 use super::*;
 use crate::fault::exit_code;
 use crate::netlink::{Address, Link};

@@ -164,6 +164,12 @@ impl Tables {
         self.part_before()?.read()
     }
 
+    /// The generation of what is in force; 0 if there is no text.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.part_in_force().map_or(0, |part| part.get(GENERATION))
+    }
+
     /// Generation and deadline of what is in force, without its text.
     #[must_use]
     pub fn pending(&self) -> Option<(u64, u64)> {

@@ -174,6 +174,20 @@ impl Tables {
         Ok(tables)
     }
 
+    /// The same tables once more.
+    ///
+    /// # Errors
+    ///
+    /// No descriptor or memory is left for them.
+    pub fn again(&self) -> Result<Self> {
+        let maps = self
+            .maps
+            .iter()
+            .map(|(&name, map)| Ok((name, map.again()?)));
+        let maps = maps.collect::<std::io::Result<_>>();
+        Self::from_maps(maps.context("hold the tables once more")?, true)
+    }
+
     /// Sizes that the program masks by must be powers of two.
     fn check(&self) -> Result<()> {
         let sizes = [

@@ -1,6 +1,7 @@
 //! Virtual services become a document that `dsrload check` takes.
 
 mod backends;
+mod care;
 
 use super::address::{self, Mask};
 use super::scheduler::{self, Kin, Scheduler};
@@ -70,6 +71,7 @@ impl Assembly {
             );
             return Vec::new();
         }
+        let care = care::read(service, &addresses, scheduler, &backends, &mut self.remarks);
         for &address in &addresses {
             self.lines.insert(address, service.line);
         }
@@ -82,7 +84,7 @@ impl Assembly {
                 protocol: block.protocol,
             });
             let (forward, backends) = backends::tables(&backends);
-            ServiceTable {
+            let mut table = ServiceTable {
                 name: said(name),
                 is_partial: false,
                 vip: block.vips.iter().copied().map(said).collect(),
@@ -96,8 +98,14 @@ impl Assembly {
                 source: Vec::new(),
                 allow: Vec::new(),
                 deny: Vec::new(),
+                check: None,
+                quorum: None,
+                sorry: None,
+                announce: None,
                 backends,
-            }
+            };
+            care.put(&mut table);
+            table
         });
         tables.collect()
     }

@@ -129,6 +129,8 @@ impl Reading {
                 seconds: seconds.to_owned(),
                 mask: line.mask.map(|mask| (number, mask.to_owned())),
             }),
+            quorum: None,
+            sorry: None,
             reals: Vec::new(),
         })
     }
@@ -157,6 +159,7 @@ impl Reading {
             port,
             method,
             weight: line.weight.map(|weight| (number, weight.to_owned())),
+            check: None,
         })
     }
 }

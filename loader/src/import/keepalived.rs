@@ -2,8 +2,10 @@
 //!
 //! Keywords and their defaults are those of `keepalived.conf(5)`, version 2.3.
 
+mod checker;
 mod group;
 mod server;
+mod untaken;
 mod words;
 
 use super::assemble::assemble;
@@ -71,7 +73,10 @@ pub fn import(text: &str) -> Result<Import, Refusal> {
                 Err(why) => remarks.left_out(statement.line, why),
             },
             "virtual_server_group" => {}
-            "SSL" => remarks.left_out(statement.line, "SSL: health checks come later"),
+            "SSL" => remarks.left_out(
+                statement.line,
+                "SSL: checks show no certificate of their own",
+            ),
             _ => other(statement, &mut remarks),
         }
     }

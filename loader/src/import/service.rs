@@ -1,6 +1,7 @@
 //! A service as IPVS knows it, whoever told of it.
 
 use super::address::number;
+use crate::config::values::Values;
 use crate::model::ServiceAddress;
 use std::net::IpAddr;
 
@@ -22,6 +23,10 @@ pub struct Virtual {
     pub is_by_port: bool,
     /// Flows of one client stay together.
     pub persistence: Option<Persistence>,
+    /// What backends in rotation have to weigh together, as it is written, and where.
+    pub quorum: Option<(usize, String)>,
+    /// Who stands in for the others.
+    pub sorry: Option<Real>,
     /// The backends.
     pub reals: Vec<Real>,
 }
@@ -51,6 +56,19 @@ pub struct Real {
     pub method: Method,
     /// Its share, as it is written, and where.
     pub weight: Option<(usize, String)>,
+    /// How it is checked.
+    pub check: Option<Check>,
+}
+
+/// How a backend is checked.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Where it stands.
+    pub line: usize,
+    /// What it is called there.
+    pub keyword: String,
+    /// What carries over, as keys of `[service.NAME.check]`.
+    pub values: Values,
 }
 
 /// How packets get to a backend.

@@ -1,5 +1,6 @@
 //! How a backend's health is checked, as the config says it.
 
+use super::word::Word;
 use std::time::Duration;
 
 /// A check of a service's backends.
@@ -7,7 +8,8 @@ use std::time::Duration;
 pub struct Check {
     /// What is asked of a backend.
     pub probe: Probe,
-    /// Which port it is asked at: 1 to 65,535.
+    /// Which port it is asked at: 1 to 65,535; 0 for a program whose service takes
+    /// any.
     pub port: u16,
     /// How it is reached.
     pub path: Path,
@@ -33,6 +35,10 @@ pub enum Path {
     Vip,
     /// Its packets are for the backend's own address.
     Real,
+}
+
+impl Word for Path {
+    const WORDS: &'static [(&'static str, Self)] = &[("vip", Self::Vip), ("real", Self::Real)];
 }
 
 /// What is asked of a backend.

@@ -7,6 +7,7 @@ pub mod config;
 pub mod drain;
 pub mod flows;
 pub mod forward;
+pub mod health;
 pub mod identity;
 pub mod key;
 pub mod mac;

@@ -22,20 +22,26 @@ impl Role {
     }
 }
 
+/// The state of a backend by itself: one that fails is down, unless the operator has
+/// taken it out anyway.
+#[must_use]
+pub fn state(backend: &PlacedDestination) -> State {
+    match (backend.state, backend.is_failing) {
+        (State::Ready | State::Drain, true) => State::Down,
+        (state, _) => state,
+    }
+}
+
 /// What the backends of one service do, in the same order.
 ///
-/// A backend that fails is down, unless the operator has taken it out anyway. With
-/// fewer than `quorum` in rotation the sorry backend, which otherwise gets nothing,
+/// With fewer than `quorum` in rotation the sorry backend, which otherwise gets nothing,
 /// takes all new flows; the others keep those that they have. A sorry backend that
 /// fails itself takes none.
 #[must_use]
 pub fn roles(backends: &[PlacedDestination], quorum: u32, sorry: Option<IpAddr>) -> Vec<Role> {
     let is_sorry = |backend: &PlacedDestination| sorry == Some(backend.route.address);
     let alone = |backend: &PlacedDestination| Role {
-        state: match (backend.state, backend.is_failing) {
-            (State::Ready | State::Drain, true) => State::Down,
-            (state, _) => state,
-        },
+        state: state(backend),
         weight: backend.weight,
     };
     let regular = backends.iter().filter(|backend| !is_sorry(backend));

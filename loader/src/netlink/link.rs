@@ -23,6 +23,7 @@ mod ifla {
     pub const MTU: u16 = 4;
     pub const LINK: u16 = 5;
     pub const MASTER: u16 = 10;
+    pub const TXQLEN: u16 = 13;
     pub const LINKINFO: u16 = 18;
     pub const EXT_MASK: u16 = 29;
     pub const NUM_RX_QUEUES: u16 = 32;
@@ -104,6 +105,23 @@ impl Netlink {
         fixed[8..12].copy_from_slice(&flags.to_ne_bytes());
         fixed[12..16].copy_from_slice(&IFF_UP.to_ne_bytes());
         let request = Request::new("RTM_SETLINK", RTM_SETLINK, flag::ACK, &fixed);
+        self.socket.request(&request).map(drop)
+    }
+
+    /// Sets the length of the longest packet of an interface, in bytes. `EINVAL`
+    /// when it can have none of that length. One below 1,280 takes its IPv6 away.
+    pub fn set_mtu(&mut self, index: u32, mtu: u32) -> Result<()> {
+        self.set_number(index, ifla::MTU, mtu)
+    }
+
+    /// Sets how many packets wait to be sent.
+    pub fn set_queue_length(&mut self, index: u32, packets: u32) -> Result<()> {
+        self.set_number(index, ifla::TXQLEN, packets)
+    }
+
+    fn set_number(&mut self, index: u32, attribute: u16, value: u32) -> Result<()> {
+        let request = Request::new("RTM_SETLINK", RTM_SETLINK, flag::ACK, &ifinfomsg(index))
+            .attribute(attribute, &value.to_ne_bytes());
         self.socket.request(&request).map(drop)
     }
 

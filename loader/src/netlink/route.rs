@@ -19,11 +19,13 @@ pub(super) const RTMSG: usize = 12;
 pub(super) mod rta {
     pub const DST: u16 = 1;
     pub const SRC: u16 = 2;
+    pub const IIF: u16 = 3;
     pub const OIF: u16 = 4;
     pub const GATEWAY: u16 = 5;
     pub const PRIORITY: u16 = 6;
     pub const PREFSRC: u16 = 7;
     pub const METRICS: u16 = 8;
+    pub const TABLE: u16 = 15;
     /// A gateway of another family than the route's (5.2 for IPv4).
     pub const VIA: u16 = 18;
     /// Inside `METRICS`.
@@ -72,7 +74,23 @@ impl Netlink {
             super::NetlinkError::new(request.name, malformed("no route, and no reason"))
         })
     }
+
+    /// Whether the kernel takes a packet of `from` for `to` that comes in by this
+    /// interface, as far as their addresses are concerned: for IPv4 its source
+    /// filter (`rp_filter`) decides, and whether `from` is this host's own.
+    pub fn takes(&mut self, from: IpAddr, to: IpAddr, interface: u32) -> Result<bool> {
+        let request = request(to, Some(from)).attribute(rta::IIF, &interface.to_ne_bytes());
+        match self.socket.request(&request) {
+            Ok(_) => Ok(true),
+            Err(error) if NOT_RECEIVED.contains(&error.errno()) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
 }
+
+/// A kernel up to 6.12 says `EXDEV` where the source filter refuses, later ones
+/// say `EINVAL` whatever it is.
+const NOT_RECEIVED: [Option<i32>; 2] = [Some(libc::EXDEV), Some(libc::EINVAL)];
 
 fn request(to: IpAddr, from: Option<IpAddr>) -> Request {
     let (family, bytes) = family_and_bytes(to);
@@ -89,7 +107,7 @@ fn request(to: IpAddr, from: Option<IpAddr>) -> Request {
 }
 
 /// Bits of an address: all of them count.
-fn bits(address: IpAddr) -> u8 {
+pub(super) fn bits(address: IpAddr) -> u8 {
     match address {
         IpAddr::V4(_) => 32,
         IpAddr::V6(_) => 128,
@@ -127,7 +145,7 @@ impl KernelRoute {
 }
 
 /// `struct rtvia`: a family (`u16`) and an address.
-fn via(data: &[u8]) -> Option<IpAddr> {
+pub(super) fn via(data: &[u8]) -> Option<IpAddr> {
     let family = u8::try_from(u16_at(data, 0)?).ok()?;
     ip_address(family, data.get(2..)?)
 }

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod check;
 pub mod decap;
 pub mod plan;
+pub mod process;
 pub mod run;
 pub mod show;
 pub mod stats;

@@ -1,6 +1,7 @@
 //! What is loaded.
 
 use super::decap::DecapStatus;
+use super::process::RunStatus;
 use super::stored::ConfigStatus;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -24,6 +25,8 @@ pub struct BalancerStatus {
     pub interfaces: Vec<InterfaceStatus>,
     /// Its config; none if that is of another version of dsrload.
     pub config: Option<ConfigStatus>,
+    /// The `dsrload run` that looks after it; none if there is none.
+    pub run: Option<RunStatus>,
     /// Its services, by address.
     pub services: Vec<ServiceStatus>,
     /// Flows in the flow table.
@@ -133,8 +136,12 @@ pub struct BackendStatus {
     pub interface: Option<String>,
     /// Its share of new flows.
     pub weight: u16,
-    /// `ready`, `drain`, `maint` or `down`.
+    /// What it does: `ready`, `drain`, `maint` or `down`.
     pub state: &'static str,
+    /// What the operator says of it, in the same words.
+    pub wanted: &'static str,
+    /// Why it is in that state; none if nobody knows, or nothing is to be said.
+    pub reason: Option<String>,
     /// Slots whose new flows it gets.
     pub slots: usize,
 }
@@ -188,6 +195,9 @@ impl BalancerStatus {
         if let Some(config) = &self.config {
             config.write(out)?;
         }
+        if let Some(run) = &self.run {
+            run.write(out)?;
+        }
         self.services
             .iter()
             .try_for_each(|service| service.write(out))
@@ -221,9 +231,10 @@ impl ServiceStatus {
         for backend in &self.backends {
             writeln!(
                 out,
-                "  {} {}, weight {}, {} slots, {}{}",
+                "  {} {}{}, weight {}, {} slots, {}{}",
                 backend.address,
                 backend.state,
+                backend.why(),
                 backend.weight,
                 backend.slots,
                 backend.tunnel(),
@@ -242,6 +253,15 @@ impl BackendStatus {
                 format!("{} from {source}, mtu {mtu}, next hop ", self.forward)
             }
             _ => String::new(),
+        }
+    }
+
+    /// Why it is not as the operator says, or else.
+    fn why(&self) -> String {
+        match &self.reason {
+            Some(reason) => format!(" ({reason})"),
+            None if self.state != self.wanted => " (its checks fail)".to_owned(),
+            None => String::new(),
         }
     }
 
@@ -267,131 +287,5 @@ fn mebibytes(bytes: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn l2() -> BackendStatus {
-        BackendStatus {
-            address: [172, 17, 0, 3].into(),
-            forward: "l2".into(),
-            is_this_host: false,
-            source: None,
-            mtu: None,
-            mac: Some("02:42:ac:11:00:03".into()),
-            interface: Some("eth0".into()),
-            weight: 2,
-            state: "drain",
-            slots: 0,
-        }
-    }
-
-    fn ipip() -> BackendStatus {
-        BackendStatus {
-            address: [10, 0, 1, 7].into(),
-            forward: "ipip".into(),
-            source: Some([172, 17, 0, 2].into()),
-            mtu: Some(1480),
-            mac: Some("02:42:ac:11:00:01".into()),
-            state: "ready",
-            ..l2()
-        }
-    }
-
-    fn this_host() -> BackendStatus {
-        BackendStatus {
-            address: [172, 17, 0, 2].into(),
-            is_this_host: true,
-            mac: None,
-            interface: None,
-            weight: 1,
-            state: "ready",
-            slots: 16384,
-            ..l2()
-        }
-    }
-
-    fn status() -> Status {
-        Status {
-            balancers: vec![BalancerStatus {
-                interfaces: vec![InterfaceStatus {
-                    interface: "eth0".into(),
-                    index: 2,
-                    mode: "skb",
-                    mac: "02:00:00:00:00:01".into(),
-                    mtu: 1500,
-                    program: ProgramStatus {
-                        id: 412,
-                        name: "dsrload".into(),
-                        tag: "0123456789abcdef".into(),
-                        abi: 1,
-                        map_ids: vec![1, 2],
-                    },
-                    trace: false,
-                    pins: Some("/sys/fs/bpf/dsrload/4026531840/eth0".into()),
-                }],
-                config: Some(ConfigStatus {
-                    generation: 3,
-                    digest: "00ff".into(),
-                    rolled_back_in: Some(-7),
-                    waiting: Some("confirm it".into()),
-                    given_up: Some(2),
-                }),
-                services: vec![ServiceStatus {
-                    addresses: vec!["192.168.25.10:80/tcp".into()],
-                    vip: Some([192, 168, 25, 10].into()),
-                    port: 80,
-                    protocol: "tcp",
-                    manner: MannerStatus {
-                        policy: "maglev",
-                        tracking: "changed",
-                        affinity: "flow".into(),
-                        on_dead: "rehash",
-                        allow: vec!["10.0.0.0/8".into()],
-                        deny: vec![],
-                    },
-                    slots: 16384,
-                    unsettled: 3,
-                    vip_is_local: false,
-                    backends: vec![l2(), ipip(), this_host()],
-                }],
-                flows: 17,
-                flow_capacity: 131_072,
-                memory_bytes: 6 << 20,
-            }],
-            decaps: vec![],
-        }
-    }
-
-    #[test]
-    fn the_report_for_people_names_everything_on_a_line_of_its_own() {
-        let mut out = Vec::new();
-        status().write(&mut out).expect("a vector takes all");
-        let expected = "\
-eth0: skb, program 412 (dsrload, tag 0123456789abcdef), mac 02:00:00:00:00:01, mtu 1500
-  pinned in /sys/fs/bpf/dsrload/4026531840/eth0
-flows: 17 of 131072; tables: 6.0 MiB
-config: generation 3, digest 00ff
-  generation 2 was not confirmed in time and has been rolled back
-  confirm it
-192.168.25.10:80/tcp maglev, tracking changed, affinity flow, on dead rehash, 16384 slots, 3 unsettled
-  allow 10.0.0.0/8
-  172.17.0.3 drain, weight 2, 0 slots, mac 02:42:ac:11:00:03 via eth0
-  10.0.1.7 ready, weight 2, 0 slots, ipip from 172.17.0.2, mtu 1480, next hop mac 02:42:ac:11:00:01 via eth0
-  172.17.0.2 ready, weight 1, 16384 slots, this host
-";
-        assert_eq!(String::from_utf8(out).expect("text"), expected);
-    }
-
-    #[test]
-    fn nothing_loaded_is_said_in_words_and_an_empty_list() {
-        let nothing = Status {
-            balancers: vec![],
-            decaps: vec![],
-        };
-        let mut out = Vec::new();
-        nothing.write(&mut out).expect("a vector takes all");
-        assert_eq!(out, b"not loaded\n");
-        let json = serde_json::to_string(&nothing).expect("JSON");
-        assert_eq!(json, r#"{"balancers":[]}"#);
-    }
-}
+#[path = "status_tests.rs"]
+mod tests;

@@ -66,7 +66,7 @@ pub fn set_gro(name: &str, on: bool) -> io::Result<()> {
 }
 
 /// A name with the NUL that ends it.
-fn terminated(name: &str) -> io::Result<[u8; libc::IFNAMSIZ]> {
+pub(super) fn terminated(name: &str) -> io::Result<[u8; libc::IFNAMSIZ]> {
     let mut bytes = [0; libc::IFNAMSIZ];
     let fits = !name.is_empty() && name.len() < bytes.len() && !name.contains('\0');
     if !fits {

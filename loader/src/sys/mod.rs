@@ -25,6 +25,8 @@ mod memlock;
 pub mod namespace;
 pub mod process;
 pub mod random;
+pub mod readiness;
 pub mod signal;
 pub mod socket;
 pub mod terminal;
+pub mod tun;

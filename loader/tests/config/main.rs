@@ -3,6 +3,7 @@
 //! namespace of its own.
 #![allow(clippy::expect_used, reason = "a test says what it expected")]
 
+mod care;
 mod command;
 #[allow(dead_code, reason = "each test binary uses its part of the dice")]
 #[path = "../connections/dice.rs"]
@@ -13,5 +14,6 @@ mod messages;
 mod order;
 mod page;
 mod random;
+mod running;
 mod tell;
 mod values;

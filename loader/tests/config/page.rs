@@ -1,7 +1,7 @@
 //! `docs/CONFIG.md` is made of the key table.
 
 use crate::file::{path, text};
-use dsrload::config::keys::{Absent, KEYS, Key, Kind, Place};
+use dsrload::config::keys::{Absent, Key, Kind, Place, all};
 use std::fmt::Write;
 use std::fs;
 
@@ -18,9 +18,11 @@ config` writes it.
 
 Names of services and backends have 1 to 63 letters `a` to `z`, digits, `_` or `-`;
 `SERVICE/BACKEND` names one backend. The order of tables, keys and list entries means
-nothing. Where a list is expected, a single value may stand. Numbers may be text with a
-unit: `\"64k\"` (64,000), `\"1M\"` (1,000,000), `\"64Ki\"` (65,536), `\"4Mi\"` (4,194,304). An
-unknown key is an error.
+nothing, but for the words of a program. Where a list is expected, a single value may
+stand. Numbers may be text with a unit: `\"64k\"` (64,000), `\"1M\"` (1,000,000), `\"64Ki\"`
+(65,536), `\"4Mi\"` (4,194,304). Times are text with a unit: `\"250ms\"`, `\"2s\"`, `\"10m\"`,
+`\"1h\"`. In `send` and `expect`, `\\xNN` is one byte and `\\\\` a backslash; in double quotes TOML
+itself wants each backslash twice. An unknown key is an error.
 ";
 
 #[test]
@@ -43,6 +45,8 @@ fn page() -> String {
             Place::Balancer => "`[balancer]`",
             Place::Service => "`[service.NAME]`",
             Place::Backend => "Backends: `[service.NAME.backends]`",
+            Place::Check => "Checks: `[service.NAME.check]`",
+            Place::Run => "`[run]`",
         };
         writeln!(page, "\n## {title}\n").expect("a string takes all");
         for key in place.keys() {
@@ -61,7 +65,9 @@ fn section(page: &mut String, key: &Key) -> std::fmt::Result {
     let takes = match key.kind {
         Kind::Table => "a table".to_owned(),
         Kind::Names => "a table of named entries".to_owned(),
-        Kind::Count(_, _, unit) => format!("{} ({unit})", key.kind.expected()),
+        Kind::Count(_, _, unit) if !unit.is_empty() => {
+            format!("{} ({unit})", key.kind.expected())
+        }
         Kind::Word(_) => "one of the words below".to_owned(),
         _ => key.kind.expected(),
     };
@@ -85,7 +91,7 @@ fn section(page: &mut String, key: &Key) -> std::fmt::Result {
 
 #[test]
 fn every_key_is_explained() {
-    for key in KEYS {
+    for key in all() {
         assert!(key.help.ends_with('.'), "{}: {}", key.name, key.help);
         assert!(
             !key.since.is_empty() && !key.example.is_empty(),

@@ -49,6 +49,15 @@ const WORDS: &[&str] = &[
     "\"gue:0\"",
     "\"client/24/64\"",
     "[service.web]",
+    "[service.web.check]",
+    "[run]",
+    "check = { type = \"http\", ",
+    "status = [2, \"2xx\"]",
+    "command = [\"/\", \"\"]",
+    "'\\x0'",
+    "\"100ms\"",
+    "sorry",
+    "listen",
     "[service.web.backends]",
 ];
 

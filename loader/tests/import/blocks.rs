@@ -46,22 +46,15 @@ fn settings_of_keepalived() {
         "1: left out: service 192.0.2.10 80 of protocol SCTP",
     );
     says(
-        "sorry_server 10.0.0.9 80",
-        "3: left out: sorry_server 10.0.0.9 80: a backend for when all others are down comes later",
-    );
-    says(
         "sorry_server_inhibit",
-        "3: left out: sorry_server_inhibit: it belongs to the sorry_server",
-    );
-    says("quorum 2", "3: left out: quorum: a quorum comes later");
-    says(
-        "delay_loop 6",
-        "3: left out: delay_loop: it belongs to health checks, which come later",
+        "3: left out: sorry_server_inhibit: a sorry backend is there or not",
     );
     says(
         "smtp_alert",
-        "3: left out: smtp_alert: telling of changes comes later",
+        "3: left out: smtp_alert: `hook` of [run] names a program",
     );
+    says("omega", "3: left out: omega: `on_exit` of [run] says");
+    says("alpha", "3: left out: alpha: a new backend is in rotation");
     says(
         "nat_mask 255.255.255.0",
         "3: left out: nat_mask: it belongs to NAT",
@@ -88,28 +81,9 @@ fn settings_of_keepalived() {
 #[test]
 fn backends_of_keepalived() {
     let says = |line: &str, wanted: &str| says(keepalived::import, &server("", line), wanted);
-    for check in [
-        "HTTP_GET",
-        "SSL_GET",
-        "TCP_CHECK",
-        "SMTP_CHECK",
-        "DNS_CHECK",
-        "MISC_CHECK",
-    ] {
-        says(
-            &format!("{check} {{\n }}"),
-            &format!("5: left out: {check}: health checks come later"),
-        );
-    }
-    for check in ["BFD_CHECK", "UDP_CHECK", "PING_CHECK", "FILE_CHECK"] {
-        says(
-            &format!("{check} {{\n }}"),
-            &format!("5: left out: {check}: health checks come later"),
-        );
-    }
     says(
         "inhibit_on_failure",
-        "5: left out: inhibit_on_failure: it belongs to health checks",
+        "5: left out: inhibit_on_failure: `on_dead` says what becomes",
     );
     says(
         "uthreshold 9",
@@ -117,7 +91,7 @@ fn backends_of_keepalived() {
     );
     says(
         "notify_up /bin/true",
-        "5: left out: notify_up: telling of changes comes later",
+        "5: left out: notify_up: `hook` of [run] names a program",
     );
     says(
         "weight 0",
@@ -191,7 +165,6 @@ fn blocks_of_keepalived() {
         "virtual_server_group g {\n}\nvirtual_server_group g {\n}\n",
         "3: left out: group g is there already, in line 1",
     );
-    says("SSL {\n}\n", "1: left out: SSL: health checks come later");
     says(
         "vrrp_instance VI_1 {\n}\n",
         "1: note: vrrp_instance VI_1 is not about balancing: keepalived may go on doing it",
@@ -202,4 +175,138 @@ fn blocks_of_keepalived() {
     );
     says("nosuch\n", "1: left out: 'nosuch' is not known here");
     says("\u{1b}[2J\n", "1: left out: '\\u{1b}[2J' is not known here");
+}
+
+#[test]
+fn checkers_of_keepalived() {
+    let says = |check: &str, wanted: &str| says(keepalived::import, &server("", check), wanted);
+    for check in ["BFD_CHECK", "FILE_CHECK", "PING_CHECK", "SMTP_CHECK"] {
+        says(
+            &format!("{check} {{\n }}"),
+            &format!("5: left out: {check}: there is no such check; `exec` runs a program"),
+        );
+    }
+    says(
+        "TCP_CHECK {\n }",
+        "5: note: TCP_CHECK becomes a check of type tcp of backends' own addresses",
+    );
+    says(
+        "TCP_CHECK {\n }\n HTTP_GET {\n url {\n }\n }",
+        "7: left out: HTTP_GET: a backend has one check, here TCP_CHECK of line 5",
+    );
+    says(
+        "TCP_CHECK {\n connect_port 0\n }",
+        "6: left out: connect_port '0' is no port",
+    );
+    says(
+        "TCP_CHECK {\n retry -1\n }",
+        "6: left out: retry '-1' is no number",
+    );
+    says(
+        "TCP_CHECK {\n connect_timeout soon\n }",
+        "6: left out: connect_timeout 'soon' is no time",
+    );
+    says(
+        "TCP_CHECK {\n connect_timeout 90\n }",
+        "6: note: connect_timeout 90 becomes 1m",
+    );
+    says(
+        "TCP_CHECK {\n delay_loop 0\n }",
+        "6: note: delay_loop 0 becomes 100ms",
+    );
+    says(
+        "TCP_CHECK {\n delay_before_retry 1\n }",
+        "6: note: delay_before_retry: a check that failed is repeated after `every`",
+    );
+    says(
+        "TCP_CHECK {\n path /\n }",
+        "6: left out: 'path' is not known here",
+    );
+}
+
+#[test]
+fn what_checkers_of_keepalived_ask() {
+    let says = |check: &str, wanted: &str| says(keepalived::import, &server("", check), wanted);
+    says(
+        "HTTP_GET {\n }",
+        "5: left out: HTTP_GET: it asks for no url",
+    );
+    says(
+        "HTTP_GET {\n url {\n path ready\n status_code 200 600\n digest 00\n nosuch\n }\n }",
+        "6: left out: 'ready' is no path of an HTTP request",
+    );
+    says(
+        "HTTP_GET {\n url {\n status_code 200 600\n }\n }",
+        "6: left out: '600' is no status",
+    );
+    says(
+        "HTTP_GET {\n url {\n digest 00\n }\n }",
+        "7: left out: digest: of a page, `body` says what it must contain",
+    );
+    says(
+        "DNS_CHECK {\n type loc\n }",
+        "6: left out: 'LOC' is no type of DNS records",
+    );
+    says(
+        "UDP_CHECK {\n payload 0x00\n }",
+        "6: left out: payload '0x00' is not hexadecimal",
+    );
+}
+
+#[test]
+fn programs_that_check_for_keepalived() {
+    let says = |check: &str, wanted: &str| says(keepalived::import, &server("", check), wanted);
+    says(
+        "MISC_CHECK {\n }",
+        "5: left out: MISC_CHECK: it runs nothing that can be run here",
+    );
+    says(
+        "MISC_CHECK {\n misc_path check\n }",
+        "6: left out: misc_path: 'check' is no absolute path",
+    );
+    says(
+        "MISC_CHECK {\n misc_path \"/bin/check 'a b'\"\n }",
+        "6: left out: misc_path: words in quotes are not told apart",
+    );
+    says(
+        "MISC_CHECK {\n misc_path \"/bin/check 10.0.0.3\"\n }",
+        "6: left out: misc_path: 10.0.0.3 is one backend's own",
+    );
+}
+
+#[test]
+fn who_stands_in_for_keepalived() {
+    let says = |line: &str, wanted: &str| says(keepalived::import, &server(line, ""), wanted);
+    says(
+        "sorry_server web 80",
+        "3: left out: sorry_server: 'web' is not an IP address",
+    );
+    says(
+        "sorry_server 10.0.0.3 80",
+        "3: left out: sorry_server 10.0.0.3:80 is a backend of this service already",
+    );
+    says(
+        "sorry_server 192.0.2.10 80",
+        "3: left out: sorry_server 192.0.2.10:80 is the VIP itself",
+    );
+    says(
+        "sorry_server 2001:db8::9 80",
+        "3: left out: sorry_server [2001:db8::9]:80 is of another IP version than VIP 192.0.2.10",
+    );
+    says(
+        "sorry_server 10.0.0.9 80\n sorry_server_lvs_method NAT",
+        "3: left out: sorry_server 10.0.0.9:80 is reached by NAT",
+    );
+    says(
+        "sorry_server 10.0.0.9 80\n sorry_server_lvs_method TUN",
+        "3: left out: sorry_server 10.0.0.9:80 is reached by ipip, and what is said of the service is l2",
+    );
+    says(
+        "quorum many",
+        "3: left out: quorum 'many' is no number from 1 on",
+    );
+    says(
+        "quorum 4",
+        "3: note: quorum 4 becomes 1: it is of backends, not of their weights",
+    );
 }

@@ -5,12 +5,11 @@
 //! counted once, by what became of it, and is not opened again: "7 of 20 reset"
 //! means seven connections. Common load generators reconnect in silence.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use super::deadline::wait_until;
 use super::host::Host;
+use super::tally::{Gap, Tally};
 
 /// What to send.
 #[derive(Clone, Debug)]
@@ -32,6 +32,9 @@ pub struct Load {
     pub pause: Duration,
     /// How many short connections in a second.
     pub short_per_second: u32,
+    /// How many of them may be under way at once: one that hangs holds up no more
+    /// than itself as long as there are fewer.
+    pub short_at_once: usize,
     /// How long to wait for a connection or an answer.
     pub patience: Duration,
 }
@@ -45,6 +48,7 @@ impl Load {
             long: 20,
             pause: Duration::from_millis(10),
             short_per_second: 200,
+            short_at_once: 1,
             patience: Duration::from_secs(5),
         }
     }
@@ -57,10 +61,14 @@ impl Load {
         let load = Arc::new(self);
         // Threads are born into the namespaces of the thread that starts them.
         let (long, short) = host.inside(|| {
-            let long = (0..load.long)
-                .map(|_| spawn(&load, &shared, long_connection))
-                .collect();
-            (long, spawn(&load, &shared, short_connections))
+            let many = |count, work| {
+                let threads = (0..count).map(|_| spawn(&load, &shared, work));
+                threads.collect()
+            };
+            (
+                many(load.long, long_connection),
+                many(load.short_at_once, short_connections),
+            )
         });
         let (host, end) = (host.clone(), End(Arc::clone(&shared)));
         let running = Running {
@@ -83,7 +91,7 @@ pub struct Running {
     load: Arc<Load>,
     shared: Arc<Shared>,
     long: Vec<JoinHandle<Tally>>,
-    short: JoinHandle<Tally>,
+    short: Vec<JoinHandle<Tally>>,
     host: Host,
     retransmitted: u64,
     end: End,
@@ -106,6 +114,10 @@ struct Shared {
     round: AtomicUsize,
     reported: AtomicUsize,
     short: AtomicUsize,
+    /// The next short connection of all, and when the first one was due.
+    next: AtomicU32,
+    start: OnceLock<Instant>,
+    gap: Mutex<Gap>,
 }
 
 impl Running {
@@ -125,17 +137,20 @@ impl Running {
     /// Ends the load; what became of the connections.
     pub fn finish(self) -> Report {
         drop(self.end);
-        let join = |thread: JoinHandle<Tally>| thread.join().expect("a thread of the load");
-        let mut long = Tally::default();
-        self.long
-            .into_iter()
-            .map(join)
-            .for_each(|tally| long.add(tally));
-        let short = join(self.short);
+        let all = |threads: Vec<JoinHandle<Tally>>| {
+            let mut sum = Tally::default();
+            for thread in threads {
+                sum.add(thread.join().expect("a thread of the load"));
+            }
+            sum
+        };
+        let (long, short) = (all(self.long), all(self.short));
+        let gap = self.shared.gap.lock().expect("no thread panicked").longest;
         let retransmitted = retransmitted(&self.host) - self.retransmitted;
         Report {
             long,
             short,
+            gap,
             retransmitted,
         }
     }
@@ -148,6 +163,8 @@ pub struct Report {
     pub long: Tally,
     /// The short connections.
     pub short: Tally,
+    /// The longest time between two short connections that ended well.
+    pub gap: Duration,
     /// How many packets the client's kernel had to repeat: a lost one shows
     /// here even though its connection comes off in the end.
     pub retransmitted: u64,
@@ -169,69 +186,6 @@ impl Report {
     }
 }
 
-/// Connections by what became of them; each counts once, except in `moved`.
-#[derive(Debug, Default)]
-pub struct Tally {
-    /// Answered to the end.
-    pub ok: usize,
-    /// Ended by a reset.
-    pub reset: usize,
-    /// Never opened: the port was closed.
-    pub refused: usize,
-    /// Given up for lack of an answer.
-    pub timed_out: usize,
-    /// Ended by the server in the middle.
-    pub closed: usize,
-    /// Failed otherwise, with the system's words.
-    pub other: Vec<String>,
-    /// Answered by one backend and later by another.
-    pub moved: usize,
-    /// Connections by the backend that answered first.
-    pub by_backend: BTreeMap<String, usize>,
-    /// The longest that an answer took.
-    pub slowest: Duration,
-}
-
-impl Tally {
-    /// All connections.
-    pub fn connections(&self) -> usize {
-        self.ok + self.failed()
-    }
-
-    /// The connections that were not answered to the end.
-    pub fn failed(&self) -> usize {
-        self.reset + self.refused + self.timed_out + self.closed + self.other.len()
-    }
-
-    fn add(&mut self, from: Self) {
-        self.ok += from.ok;
-        self.reset += from.reset;
-        self.refused += from.refused;
-        self.timed_out += from.timed_out;
-        self.closed += from.closed;
-        self.other.extend(from.other);
-        self.moved += from.moved;
-        for (backend, count) in from.by_backend {
-            *self.by_backend.entry(backend).or_default() += count;
-        }
-        self.slowest = self.slowest.max(from.slowest);
-    }
-
-    fn count(&mut self, end: io::Result<()>) {
-        let Err(error) = end else {
-            self.ok += 1;
-            return;
-        };
-        match error.kind() {
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => self.reset += 1,
-            io::ErrorKind::ConnectionRefused => self.refused += 1,
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => self.timed_out += 1,
-            io::ErrorKind::UnexpectedEof => self.closed += 1,
-            _ => self.other.push(error.to_string()),
-        }
-    }
-}
-
 fn spawn(
     load: &Arc<Load>,
     shared: &Arc<Shared>,
@@ -247,10 +201,13 @@ fn spawn(
 
 fn long_connection(load: &Load, shared: &Shared, tally: &mut Tally) {
     let mut reported = 0;
+    let mut backend = None;
     let end = Connection::open(load).and_then(|mut connection| {
         while !shared.stop.load(Ordering::SeqCst) {
             let round = shared.round.load(Ordering::SeqCst);
-            connection.ask(load, tally)?;
+            let answered = connection.ask(load, tally);
+            backend.clone_from(&connection.backend);
+            answered?;
             if round > reported {
                 reported = round;
                 shared.reported.fetch_add(1, Ordering::SeqCst);
@@ -259,6 +216,9 @@ fn long_connection(load: &Load, shared: &Shared, tally: &mut Tally) {
         }
         Ok(())
     });
+    if let (Err(_), Some(backend)) = (&end, backend) {
+        *tally.lost.entry(backend).or_default() += 1;
+    }
     tally.count(end);
     // A failed connection has nothing more to say: it reports every round, or
     // who waits for the round would wait for ever.
@@ -276,13 +236,16 @@ fn short_connections(load: &Load, shared: &Shared, tally: &mut Tally) {
     let Some(interval) = Duration::from_secs(1).checked_div(load.short_per_second) else {
         return;
     };
-    let mut due = Instant::now();
+    let start = *shared.start.get_or_init(Instant::now);
     while !shared.stop.load(Ordering::SeqCst) {
+        let due = start + interval * shared.next.fetch_add(1, Ordering::SeqCst);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
         let end = Connection::open(load).and_then(|mut connection| connection.ask(load, tally));
+        if end.is_ok() {
+            shared.gap.lock().expect("no thread panicked").ended_well();
+        }
         tally.count(end);
         shared.short.fetch_add(1, Ordering::SeqCst);
-        due += interval;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
     }
 }
 

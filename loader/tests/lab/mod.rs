@@ -10,22 +10,27 @@
 //! Needs root and the programs `ip`, `ethtool`, `bpftool`, `nginx`, `curl`; some
 //! tests need `ping` and `traceroute`, too.
 
+pub mod agent;
 pub mod bare;
 pub mod behind;
+pub mod bird;
 pub mod config;
 pub mod datagram;
 pub mod deadline;
+pub mod ecmp;
 pub mod far_end;
 pub mod flood;
 pub mod host;
 pub mod load;
 pub mod mounts;
 pub mod pass;
+pub mod probe;
 pub mod product;
 pub mod router;
 pub mod sentinel;
 pub mod site;
 pub mod talk;
+pub mod tally;
 pub mod told;
 pub mod web;
 

@@ -4,7 +4,7 @@ use super::{Names, Time, interface_of, interfaces, traffic};
 use crate::datapath::Balancer;
 use crate::datapath::read::by_service;
 use crate::model::flows::census;
-use crate::model::{Tracking, Word};
+use crate::model::{Tracking, Word, role};
 use crate::report::show::backends::{Backend, Backends};
 use anyhow::Result;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub fn backends(balancer: &Balancer, idle: Duration) -> Result<Backends> {
             backends.push(Backend {
                 service: names.name(&service.addresses),
                 address: route.address,
-                state: placed.state.word(),
+                state: role::state(placed).word(),
                 weight: placed.weight,
                 slots: owned.count(),
                 slots_of_service: words.len(),

@@ -5,7 +5,7 @@ use crate::datapath::Balancer;
 use crate::datapath::read::{Count, by_service};
 use crate::model::flows::census;
 use crate::model::sweep::Clock;
-use crate::model::{State, Word};
+use crate::model::{State, Word, role};
 use crate::report::show::services::{Service, Services};
 use anyhow::Result;
 use xdp_prog::abi::state::slot;
@@ -35,7 +35,7 @@ pub fn services(balancer: &Balancer) -> Result<Services> {
         }
         let in_rotation = backends
             .iter()
-            .filter(|b| b.state == State::Ready && b.weight > 0);
+            .filter(|b| role::state(b) == State::Ready && b.weight > 0);
         Service {
             name: names.name(&service.addresses),
             addresses: service.addresses.iter().map(ToString::to_string).collect(),

@@ -46,10 +46,11 @@ const STATES: &[(&str, &str)] = &[
 ];
 
 const FORWARD: &str = "l2, ipip, gue or gue:PORT";
-const ADDRESS: &str = "an IP address";
+pub(super) const ADDRESS: &str = "an IP address";
 const PREFIX: &str = "a prefix of addresses";
 
-const fn key(
+/// A key of this version.
+pub(super) const fn key(
     place: Place,
     name: &'static str,
     kind: Kind,
@@ -85,6 +86,14 @@ pub const KEYS: &[Key] = &[
         Absent::Required,
         "{ web = { ... } }",
         "The services, each a table with a name: `[service.NAME]`.",
+    ),
+    key(
+        Place::File,
+        "run",
+        Kind::Table,
+        Absent::Else("all of its keys have their defaults"),
+        "{ listen = \"127.0.0.1:9390\" }",
+        "What `dsrload run` does besides forwarding.",
     ),
     key(
         Place::Balancer,

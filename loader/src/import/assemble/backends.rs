@@ -12,8 +12,8 @@ use std::net::IpAddr;
 
 /// A backend that carries over.
 pub struct Backend {
-    address: IpAddr,
-    forward: Forward,
+    pub address: IpAddr,
+    pub forward: Forward,
     /// `None` for 1.
     weight: Option<u16>,
     state: Option<State>,
@@ -49,7 +49,7 @@ pub fn read(
 }
 
 /// How it is called in remarks.
-fn name(real: &Real) -> String {
+pub fn name(real: &Real) -> String {
     match (real.address, real.port) {
         (address, 0) => address.to_string(),
         (IpAddr::V4(address), port) => format!("{address}:{port}"),
@@ -57,7 +57,12 @@ fn name(real: &Real) -> String {
     }
 }
 
-fn backend(
+/// One that carries over.
+///
+/// # Errors
+///
+/// Why it does not.
+pub fn backend(
     real: &Real,
     addresses: &[ServiceAddress],
     scheduler: Option<Scheduler>,
@@ -149,11 +154,15 @@ fn weight(
     Ok((Some(weight).filter(|&weight| weight != 1), None))
 }
 
-/// How packets get to all of them, if it is one way, and their entries.
-pub fn tables(backends: &[Backend]) -> (Option<Forward>, Vec<BackendTable>) {
+/// How packets get to all of them, if it is one way.
+pub fn common(backends: &[Backend]) -> Option<Forward> {
     let first = backends.first().map(|backend| backend.forward);
-    let is_common = |way: &Forward| backends.iter().all(|backend| backend.forward == *way);
-    let common = first.filter(is_common);
+    first.filter(|&way| backends.iter().all(|backend| backend.forward == way))
+}
+
+/// The same, and their entries.
+pub fn tables(backends: &[Backend]) -> (Option<Forward>, Vec<BackendTable>) {
+    let common = common(backends);
     let entries = backends.iter().map(|backend| BackendTable {
         name: said(fit(&backend.address.to_string())),
         ip: said(backend.address),

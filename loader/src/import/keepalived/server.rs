@@ -1,7 +1,9 @@
 //! `virtual_server` and its `real_server` blocks.
 
+use super::checker;
 use super::group::{Groups, mark};
 use super::unknown;
+use super::untaken;
 use super::words::Statement;
 use crate::import::Remarks;
 use crate::import::address;
@@ -51,7 +53,7 @@ pub fn read(server: &Statement, groups: &Groups, remarks: &mut Remarks) -> Resul
     let weight = value(server, &["weight"]);
     for child in server.children() {
         match child.keyword() {
-            "real_server" => match real(child, &way, weight, remarks) {
+            "real_server" => match real(child, server, &way, weight, remarks) {
                 Ok(real) => service.reals.push(real),
                 Err(why) => remarks.left_out(
                     child.line,
@@ -62,6 +64,14 @@ pub fn read(server: &Statement, groups: &Groups, remarks: &mut Remarks) -> Resul
         }
     }
     service.persistence = persistence(server);
+    service.quorum = value(server, &["quorum"]).map(|(line, text)| (line, text.to_owned()));
+    if let Some(statement) = last(server, &["sorry_server"]) {
+        let way = last(server, &["sorry_server_lvs_method"]).map_or(way, method);
+        match sorry(statement, way) {
+            Ok(real) => service.sorry = Some(real),
+            Err(why) => remarks.left_out(statement.line, format!("sorry_server: {why}")),
+        }
+    }
     Ok(service)
 }
 
@@ -73,7 +83,7 @@ fn number_of(port: &str) -> Result<u16, String> {
 }
 
 /// The last statement with one of these keywords: it is the one that counts.
-fn last<'s>(block: &'s Statement, keywords: &[&str]) -> Option<&'s Statement> {
+pub fn last<'s>(block: &'s Statement, keywords: &[&str]) -> Option<&'s Statement> {
     let mut children = block.children().iter().rev();
     children.find(|child| keywords.contains(&child.keyword()))
 }
@@ -115,18 +125,21 @@ fn persistence(server: &Statement) -> Option<Persistence> {
 
 /// How packets get to backends, if the block says it.
 fn way(block: &Statement) -> Option<Result<Method, String>> {
-    let statement = last(block, &["lvs_method", "lb_kind"])?;
+    last(block, &["lvs_method", "lb_kind"]).map(method)
+}
+
+fn method(statement: &Statement) -> Result<Method, String> {
     let after = |word: &str| {
         let place = statement.words.iter().position(|w| w == word)?;
         statement.words.get(place + 1).map(String::as_str)
     };
     let word = statement.value(1);
-    Some(match word.to_ascii_uppercase().as_str() {
+    match word.to_ascii_uppercase().as_str() {
         "DR" => Ok(Method::Route),
         "NAT" => Ok(Method::Nat),
         "TUN" => service::tunnel(after("type").unwrap_or("ipip"), after("port")),
-        _ => Err(format!("lvs_method '{word}' is not known")),
-    })
+        _ => Err(format!("{} '{word}' is not known", statement.keyword())),
+    }
 }
 
 /// Takes a keyword of a service, or says what becomes of it.
@@ -153,41 +166,53 @@ fn setting(statement: &Statement, service: &mut Virtual, remarks: &mut Remarks) 
                 statement.value(1)
             ),
         ),
-        "sorry_server" => remarks.left_out(
-            line,
-            format!(
-                "sorry_server {} {}: a backend for when all others are down comes later",
-                statement.value(1),
-                statement.value(2)
-            ),
-        ),
+        "quorum" | "sorry_server" | "sorry_server_lvs_method" => {}
         _ => later(statement, remarks),
     }
 }
 
-/// Keywords of what is to come, and of what is not.
+/// Keywords of checks, and of what does not carry over.
 fn later(statement: &Statement, remarks: &mut Remarks) {
-    let keyword = statement.keyword();
+    let (line, keyword) = (statement.line, statement.keyword());
+    // They are read where a check is.
+    if checker::INHERITED.contains(&keyword) {
+        return;
+    }
+    if let Some((fate, why)) = untaken::fate(keyword) {
+        return remarks.add(line, fate, &format!("{keyword}: {why}"));
+    }
     let why = match keyword {
-        "HTTP_GET" | "SSL_GET" | "TCP_CHECK" | "SMTP_CHECK" | "DNS_CHECK" | "MISC_CHECK"
-        | "BFD_CHECK" | "UDP_CHECK" | "PING_CHECK" | "FILE_CHECK" => "health checks come later",
-        "alpha" | "connect_timeout" | "delay_before_retry" | "delay_loop" | "ha_suspend"
-        | "inhibit_on_failure" | "retry" | "nb_get_retry" | "virtualhost" | "warmup" => {
-            "it belongs to health checks, which come later"
+        "ha_suspend" => "backends are checked wherever `dsrload run` is",
+        "hysteresis" => "a quorum is one number; `rise` and `fall` calm backends",
+        "inhibit_on_failure" => "`on_dead` says what becomes of a failed backend's connections",
+        "omega" => "`on_exit` of [run] says what is done at the end",
+        "notify_down" | "notify_up" | "quorum_down" | "quorum_up" | "smtp_alert" => {
+            "`hook` of [run] names a program that is told of all changes"
         }
-        "hysteresis" | "omega" | "quorum" | "quorum_down" | "quorum_up" => "a quorum comes later",
-        "sorry_server_inhibit" | "sorry_server_lvs_method" => "it belongs to the sorry_server",
-        "notify_down" | "notify_up" | "smtp_alert" => "telling of changes comes later",
+        "sorry_server_inhibit" => "a sorry backend is there or not",
         "lthreshold" | "uthreshold" => "bounds of connections, which are not counted",
         "nat_mask" | "net_mask" => "it belongs to NAT",
         "snmp_name" => "dsrload does not speak SNMP",
         _ => return unknown(statement, remarks),
     };
-    remarks.left_out(statement.line, format!("{keyword}: {why}"));
+    remarks.left_out(line, format!("{keyword}: {why}"));
+}
+
+/// Who stands in for the others.
+fn sorry(statement: &Statement, way: Result<Method, String>) -> Result<Real, String> {
+    Ok(Real {
+        line: statement.line,
+        address: parse_address(statement.value(1))?,
+        port: number_of(statement.value(2))?,
+        method: way?,
+        weight: None,
+        check: None,
+    })
 }
 
 fn real(
     statement: &Statement,
+    server: &Statement,
     way_of_service: &Result<Method, String>,
     weight_of_service: Option<(usize, &str)>,
     remarks: &mut Remarks,
@@ -198,6 +223,7 @@ fn real(
     for child in statement.children() {
         match child.keyword() {
             "lvs_method" | "lb_kind" | "weight" => {}
+            keyword if checker::is_checker(keyword) => {}
             _ => later(child, remarks),
         }
     }
@@ -208,5 +234,6 @@ fn real(
         port,
         method,
         weight: weight.map(|(line, weight)| (line, weight.to_owned())),
+        check: checker::read(server, statement, port, remarks),
     })
 }

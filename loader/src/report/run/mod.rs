@@ -1,6 +1,12 @@
 //! What `dsrload run` knows, at one moment: what its metrics, its API and its page
 //! tell, and `status` asks it for.
 
+pub mod api;
+mod exposition;
+pub mod metrics;
+
+pub use exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
+
 use serde::{Deserialize, Serialize};
 
 /// Everything. Counters count since the tables were made, so they outlive the
@@ -152,7 +158,7 @@ pub const BUCKETS: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 
 pub struct Outcome {
     /// Its name.
     pub name: String,
-    /// What is done with the packet: `forward`, `reply`, `pass` or `drop`.
+    /// What is done with the packet: `tx` (sent on, or answered), `pass` or `drop`.
     pub verdict: String,
     /// What it means.
     pub help: String,

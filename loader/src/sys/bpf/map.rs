@@ -118,6 +118,14 @@ impl MapFd {
         &self.info
     }
 
+    /// The same map once more.
+    pub fn again(&self) -> io::Result<Self> {
+        Ok(Self {
+            fd: self.fd.try_clone()?,
+            info: self.info.clone(),
+        })
+    }
+
     /// Takes a descriptor that is known to be a map's.
     pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
         let mut raw = RawMapInfo::default();

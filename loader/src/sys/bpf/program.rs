@@ -76,6 +76,11 @@ impl AsFd for ProgramFd {
 }
 
 impl ProgramFd {
+    /// The same program once more.
+    pub fn again(&self) -> io::Result<Self> {
+        Ok(Self(self.0.try_clone()?))
+    }
+
     /// Takes a descriptor that is known to be a program's.
     pub(super) fn new(fd: OwnedFd) -> Self {
         Self(fd)

@@ -99,6 +99,7 @@ fn a_reload_moves_announcements_to_where_the_config_says() {
     site.lab.balancer.ip("link add lbtaken type bridge");
     site.reload(&agent, ANNOUNCE, "announce_device = \"lbtaken\"\n");
     agent.says("there is an interface lbtaken already");
+    agent.says(&format!("{VIP} is withdrawn"));
     until("the agent says so", || site.is_announced() == false);
     site.lab.balancer.ip("link del lbtaken");
     until("it is announced again", || {

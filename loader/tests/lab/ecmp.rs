@@ -153,11 +153,6 @@ impl Balancer {
         }
     }
 
-    /// Whether one runs.
-    pub fn has_agent(&self) -> bool {
-        self.agent.is_some()
-    }
-
     /// Kills the agent as SIGKILL does.
     pub fn kill_agent(&mut self) {
         self.agent.take().expect("it is started").kill();

@@ -226,7 +226,6 @@ impl Keeper {
         if self.announcer.as_ref().is_some_and(|a| !a.is_by(announce)) {
             // Its interface takes the routes with it; the next one comes at once.
             self.announcer = None;
-            self.announced.clear();
         }
         self.due.announce = Instant::now();
         let placed = tables.placed_destinations();

@@ -17,7 +17,7 @@ fn opened(served: &Served) -> Browser {
     let mut browser = Browser::on(&served.host);
     browser.looks(1280, 900, "light");
     browser.go(&format!("http://{}/", served.address));
-    browser.wait_until("document.getElementById('link').className == 'ready'");
+    browser.wait_until("document.getElementById('link')?.className == 'ready'");
     browser
 }
 

@@ -11,7 +11,7 @@ mod lab;
 use std::fs;
 use std::time::Duration;
 
-use lab::agent::Agent;
+use lab::agent::{Agent, CHECK, Watched};
 use lab::config::{File, both, exported, generation, until, web};
 use lab::load::Load;
 use lab::product::Product;
@@ -20,32 +20,13 @@ use nix::sys::signal::Signal;
 
 const DSRLOAD: &str = env!("CARGO_BIN_EXE_dsrload");
 
-/// Looks at the page that nginx serves, often.
-const CHECK: &str =
-    "check = { type = \"http\", every = \"200ms\", timeout = \"150ms\", rise = 2, fall = 2 }\n";
-
-struct Site {
-    lab: Lab,
-    dsrload: Product,
-    file: File,
-}
-
-impl Site {
-    fn new(test: &str, more: &str) -> Self {
-        let lab = Lab::seed();
-        let dsrload = Product::new(&lab.balancer, DSRLOAD);
-        let file = File::new(&format!("run-{test}"), &web(more, &both()));
-        Self { lab, dsrload, file }
-    }
-
-    fn start(&self) -> Agent {
-        Agent::start(&self.dsrload, &format!("eth0 -c {}", self.file.path()))
-    }
+fn site(test: &str, more: &str) -> Watched {
+    Watched::new(DSRLOAD, &format!("run-{test}"), &web(more, &both()))
 }
 
 #[test]
 fn a_backend_that_lost_its_vip_is_down_while_its_own_address_answers() {
-    let site = Site::new("vip", CHECK);
+    let site = site("vip", CHECK);
     let agent = site.start();
     for backend in BACKENDS {
         agent.becomes(backend, "ready");
@@ -94,7 +75,7 @@ fn a_backend_that_lost_its_vip_is_down_while_its_own_address_answers() {
 
 #[test]
 fn rules_and_routes_of_checks_are_gone_with_the_process_or_taken_over() {
-    let site = Site::new("rules", CHECK);
+    let site = site("rules", CHECK);
     let balancer = &site.lab.balancer;
     let rules = || balancer.run("ip -d rule show") + &balancer.run("ip -d -6 rule show");
     let routes = || balancer.run("ip route show table all proto 201");
@@ -118,7 +99,7 @@ fn rules_and_routes_of_checks_are_gone_with_the_process_or_taken_over() {
 
 #[test]
 fn nobody_notices_that_the_process_is_killed_and_started_again() {
-    let site = Site::new("killed", CHECK);
+    let site = site("killed", CHECK);
     let agent = site.start();
     for backend in BACKENDS {
         agent.becomes(backend, "ready");
@@ -141,7 +122,7 @@ fn nobody_notices_that_the_process_is_killed_and_started_again() {
 #[test]
 fn a_backend_that_does_not_resolve_is_down_for_that_reason() {
     // No check: the neighbour tells.
-    let site = Site::new("silent", "");
+    let site = site("silent", "");
     site.lab.cable(&site.lab.backends[1].host, "down");
     let agent = site.start();
     agent.becomes(BACKENDS[0], "ready");
@@ -155,7 +136,7 @@ fn a_backend_that_does_not_resolve_is_down_for_that_reason() {
 
 #[test]
 fn a_new_mac_reaches_the_tables_without_traffic() {
-    let site = Site::new("mac", "");
+    let site = site("mac", "");
     let agent = site.start();
     agent.becomes(BACKENDS[0], "ready");
     let mac = "02:00:00:00:aa:01";
@@ -174,7 +155,7 @@ fn a_new_mac_reaches_the_tables_without_traffic() {
 
 #[test]
 fn a_file_is_read_again_and_a_broken_one_changes_nothing() {
-    let site = Site::new("reload", CHECK);
+    let site = site("reload", CHECK);
     let agent = site.start();
     agent.becomes(BACKENDS[0], "ready");
     let load = Load::on(VIP).start(&site.lab.client);
@@ -220,7 +201,7 @@ fn a_file_is_read_again_and_a_broken_one_changes_nothing() {
 
 #[test]
 fn a_second_process_for_the_same_interface_is_refused() {
-    let site = Site::new("second", "");
+    let site = site("second", "");
     let agent = site.start();
     let run = site
         .dsrload
@@ -234,7 +215,7 @@ fn a_second_process_for_the_same_interface_is_refused() {
 
 #[test]
 fn sigterm_keeps_forwarding_or_takes_it_off_as_the_config_says() {
-    let site = Site::new("term", "");
+    let site = site("term", "");
     let agent = site.start();
     let load = Load::on(VIP).start(&site.lab.client);
     let (status, log) = agent.end();

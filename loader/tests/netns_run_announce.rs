@@ -9,12 +9,11 @@ mod lab;
 
 use std::fs;
 
-use lab::agent::Agent;
+use lab::VIP;
+use lab::agent::{Agent, Watched};
 use lab::config::{File, both, until, web};
 use lab::host::Host;
 use lab::load::Load;
-use lab::product::Product;
-use lab::{Lab, VIP};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -22,34 +21,24 @@ const DSRLOAD: &str = env!("CARGO_BIN_EXE_dsrload");
 
 const ANNOUNCE: &str = "announce = true\n";
 
-struct Site {
-    lab: Lab,
-    dsrload: Product,
-    file: File,
-}
+struct Site(Watched);
 
 impl Site {
     fn new(test: &str, more: &str) -> Self {
-        let lab = Lab::seed();
-        let dsrload = Product::new(&lab.balancer, DSRLOAD);
-        let file = File::new(&format!("announce-{test}"), &web(more, &both()));
-        Self { lab, dsrload, file }
-    }
-
-    fn start(&self) -> Agent {
-        Agent::start(&self.dsrload, &format!("eth0 -c {}", self.file.path()))
+        let name = format!("announce-{test}");
+        Self(Watched::new(DSRLOAD, &name, &web(more, &both())))
     }
 
     /// Writes the file anew, with this in `[service.web]` and in `[run]`.
     fn reload(&self, agent: &Agent, more: &str, run: &str) {
         let text = format!("{}\n[run]\n{run}", web(more, &both()));
-        fs::write(self.file.path(), text).expect("the file");
+        fs::write(self.0.file.path(), text).expect("the file");
         agent.signal(Signal::SIGHUP);
     }
 
     /// The route to the VIP in a table, as ip(8) shows it.
     fn route(&self, table: u32) -> String {
-        let host = &self.lab.balancer;
+        let host = &self.0.lab.balancer;
         // Of a table that never was, ip(8) says that there is none.
         let all = host.run("ip -N route show table all");
         let named = format!("table {table} ");
@@ -62,7 +51,7 @@ impl Site {
     fn is_announced(&self) -> Value {
         let asked = "curl -s --max-time 5 --abstract-unix-socket dsrload-run/eth0 \
                      http://localhost/api/v1/state";
-        let state = self.lab.balancer.run(asked);
+        let state = self.0.lab.balancer.run(asked);
         let state: Value = serde_json::from_str(&state).expect("JSON");
         state["services"][0]["announced"].clone()
     }
@@ -75,8 +64,8 @@ fn links(host: &Host) -> String {
 #[test]
 fn a_reload_moves_announcements_to_where_the_config_says() {
     let site = Site::new("reload", "");
-    let agent = site.start();
-    let load = Load::on(VIP).start(&site.lab.client);
+    let agent = site.0.start();
+    let load = Load::on(VIP).start(&site.0.lab.client);
     assert_eq!(site.is_announced(), Value::Null);
 
     // The device is made by a process that has given up most of its rights.
@@ -92,16 +81,16 @@ fn a_reload_moves_announcements_to_where_the_config_says() {
         site.route(3701).contains("dev lbvips table 3701 proto 202")
     });
     assert_eq!(site.route(3700), "");
-    assert!(!links(&site.lab.balancer).contains("dsrload0"));
+    assert!(!links(&site.0.lab.balancer).contains("dsrload0"));
     until("the agent says so", || site.is_announced() == true);
 
     // A name that is taken: told, and tried again until it is free.
-    site.lab.balancer.ip("link add lbtaken type bridge");
+    site.0.lab.balancer.ip("link add lbtaken type bridge");
     site.reload(&agent, ANNOUNCE, "announce_device = \"lbtaken\"\n");
     agent.says("there is an interface lbtaken already");
     agent.says(&format!("{VIP} is withdrawn"));
     until("the agent says so", || site.is_announced() == false);
-    site.lab.balancer.ip("link del lbtaken");
+    site.0.lab.balancer.ip("link del lbtaken");
     until("it is announced again", || {
         site.route(3700).contains("dev lbtaken")
     });
@@ -116,9 +105,9 @@ fn a_reload_moves_announcements_to_where_the_config_says() {
 #[test]
 fn a_second_process_with_the_same_device_is_told_before_anything_is_changed() {
     let site = Site::new("device", ANNOUNCE);
-    let agent = site.start();
+    let agent = site.0.start();
     until("the VIP is announced", || !site.route(3700).is_empty());
-    let host = &site.lab.balancer;
+    let host = &site.0.lab.balancer;
     host.ip("link add eth1 type veth peer name far1
          link set eth1 up
          link set far1 up
@@ -131,7 +120,7 @@ fn a_second_process_with_the_same_device_is_told_before_anything_is_changed() {
         )
     };
     let file = File::new("announce-device-other", &other(""));
-    let run = site.dsrload.run(&format!("run eth1 -c {}", file.path()));
+    let run = site.0.dsrload.run(&format!("run eth1 -c {}", file.path()));
     run.exits(6)
         .says("there is an interface dsrload0 already")
         .says("`announce_device` in `[run]`");
@@ -140,7 +129,7 @@ fn a_second_process_with_the_same_device_is_told_before_anything_is_changed() {
     assert!(site.route(3700).contains("dev dsrload0"), "{}", agent.log());
 
     fs::write(file.path(), other("announce_device = \"dsrload1\"\n")).expect("the file");
-    let second = Agent::spawn(&site.dsrload, &format!("eth1 -c {}", file.path()));
+    let second = Agent::spawn(&site.0.dsrload, &format!("eth1 -c {}", file.path()));
     second.says("192.0.2.77 is announced");
     let table = host.run("ip route show table 3700");
     assert!(table.contains("192.0.2.77 dev dsrload1"), "{table}");
@@ -153,13 +142,13 @@ fn a_second_process_with_the_same_device_is_told_before_anything_is_changed() {
 #[test]
 fn routes_of_others_in_the_table_stay_and_are_told() {
     let site = Site::new("others", ANNOUNCE);
-    let host = &site.lab.balancer;
+    let host = &site.0.lab.balancer;
     // An administrator's, and one of BIRD's.
     host.ip(&format!(
         "route add {VIP}/32 dev eth0 table 3700 protocol static
          route add 192.0.2.99/32 dev eth0 table 3700 protocol bird"
     ));
-    let agent = site.start();
+    let agent = site.0.start();
     agent.says(&format!(
         "announcement of {VIP}: table 3700 has another route to it"
     ));

@@ -8,7 +8,7 @@
 #[allow(dead_code, reason = "each test binary uses its part of the lab")]
 mod lab;
 
-use lab::agent::Agent;
+use lab::agent::{Agent, CHECK};
 use lab::behind::{FAR_BACKENDS, FAR_BACKENDS6};
 use lab::config::{File, both, until, web};
 use lab::product::Product;
@@ -16,9 +16,6 @@ use lab::{BACKENDS, BACKENDS6, Lab, VIP, VIP6};
 use nix::sys::signal::Signal;
 
 const DSRLOAD: &str = env!("CARGO_BIN_EXE_dsrload");
-
-const CHECK: &str =
-    "check = { type = \"http\", every = \"200ms\", timeout = \"180ms\", rise = 2, fall = 2 }\n";
 
 /// A service at this VIP, forwarded like this.
 fn service(vip: &str, forward: &str, backends: &[&str]) -> String {

@@ -16,53 +16,36 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lab::agent::Agent;
+use lab::agent::{Agent, CHECK, Watched};
 use lab::config::{File, both, generation, guards, until, web};
 use lab::load::Load;
 use lab::product::Product;
-use lab::{BACKENDS, BALANCER_MAC, Lab, VIP};
+use lab::{BACKENDS, BALANCER_MAC, VIP};
 use nix::sys::signal::Signal;
 
 const DSRLOAD: &str = env!("CARGO_BIN_EXE_dsrload");
 
-const CHECK: &str =
-    "check = { type = \"http\", every = \"200ms\", timeout = \"150ms\", rise = 2, fall = 2 }\n";
-
-struct Site {
-    lab: Lab,
-    dsrload: Product,
-    file: File,
+fn site(test: &str, text: &str) -> Watched {
+    Watched::new(DSRLOAD, &format!("faults-{test}"), text)
 }
 
-impl Site {
-    fn new(test: &str, text: &str) -> Self {
-        let lab = Lab::seed();
-        let dsrload = Product::new(&lab.balancer, DSRLOAD);
-        let file = File::new(&format!("faults-{test}"), text);
-        Self { lab, dsrload, file }
+/// An agent that has found both of the lab's backends well.
+fn started(site: &Watched) -> Agent {
+    let agent = site.start();
+    for backend in BACKENDS {
+        agent.becomes(backend, "ready");
     }
-
-    fn arguments(&self) -> String {
-        format!("eth0 -c {}", self.file.path())
-    }
-
-    fn start(&self) -> Agent {
-        let agent = Agent::start(&self.dsrload, &self.arguments());
-        for backend in BACKENDS {
-            agent.becomes(backend, "ready");
-        }
-        agent
-    }
+    agent
 }
 
 /// The whole of it: killed for a minute, again and again, also while it starts.
 #[test]
 fn a_minute_of_kills_costs_no_request_and_leaves_nothing() {
-    let site = Site::new("kills", &web(CHECK, &both()));
+    let site = site("kills", &web(CHECK, &both()));
     let balancer = &site.lab.balancer;
     let rules = || balancer.run("ip rule show");
     let before = rules();
-    drop(site.start());
+    drop(started(&site));
     let load = Load::on(VIP).start(&site.lab.client);
     let start = Instant::now();
     let mut kills = 0;
@@ -80,7 +63,7 @@ fn a_minute_of_kills_costs_no_request_and_leaves_nothing() {
         guards(balancer).is_empty()
     });
     // The next one takes over what the last one left, and takes it along.
-    let (status, log) = site.start().end();
+    let (status, log) = started(&site).end();
     assert!(status.success(), "{log}");
     assert_eq!(rules(), before);
     site.dsrload.answer("--unload eth0");
@@ -88,8 +71,8 @@ fn a_minute_of_kills_costs_no_request_and_leaves_nothing() {
 
 #[test]
 fn an_interface_that_comes_back_is_loaded_again_with_its_tables() {
-    let site = Site::new("interface", &web(CHECK, &both()));
-    let agent = site.start();
+    let site = site("interface", &web(CHECK, &both()));
+    let agent = started(&site);
     let balancer = &site.lab.balancer;
     let maps = site.dsrload.status().expect("it is loaded").maps("eth0");
     site.dsrload.answer("drain web/a");
@@ -97,6 +80,7 @@ fn an_interface_that_comes_back_is_loaded_again_with_its_tables() {
     balancer.ip("link del eth0");
     agent.says("is gone with its interface");
     balancer.plug("eth0", BALANCER_MAC, &site.lab.switch, "balancer");
+    site.lab.switch.ip("link set balancer master br0");
     balancer.ip("addr add 172.17.0.2/16 dev eth0");
     agent.says("eth0 is back: loaded again");
     let status = site.dsrload.status().expect("it is loaded");
@@ -104,9 +88,7 @@ fn an_interface_that_comes_back_is_loaded_again_with_its_tables() {
     let kept = status.maps("eth0").intersection(&maps).count();
     assert_eq!(kept, maps.len() - 2);
     assert_eq!(generation(&site.dsrload), before + 1, "loading is a change");
-    until("it is drained still", || {
-        agent.backend(BACKENDS[0]).0 == "drain"
-    });
+    agent.becomes(BACKENDS[0], "drain");
     until("clients are served", || {
         let mut curl = site.lab.client.command("curl");
         let output = curl.args(["-s", "--max-time", "2", &format!("http://{VIP}/")]);
@@ -118,8 +100,8 @@ fn an_interface_that_comes_back_is_loaded_again_with_its_tables() {
 
 #[test]
 fn a_log_that_nobody_takes_stops_nothing() {
-    let site = Site::new("log", &web(CHECK, &both()));
-    drop(site.start());
+    let site = site("log", &web(CHECK, &both()));
+    drop(started(&site));
     let full = fs::OpenOptions::new()
         .write(true)
         .open("/dev/full")
@@ -146,7 +128,7 @@ fn a_log_that_nobody_takes_stops_nothing() {
 fn without_descriptors_no_backend_goes_down() {
     let more =
         "check = { type = \"tcp\", every = \"300ms\", timeout = \"250ms\", path = \"real\" }\n";
-    let site = Site::new("descriptors", &web(more, &both()));
+    let site = site("descriptors", &web(more, &both()));
     // Enough to start, and for nothing besides.
     let limited = Product::new(&site.lab.balancer, "prlimit");
     let agent = Agent::spawn_as(
@@ -186,7 +168,7 @@ fn a_storm_of_checks_disturbs_nobody() {
     for (nth, address) in names.iter().enumerate() {
         text += &format!("s{nth} = {{ ip = \"{address}\", mac = \"02:00:00:00:00:01\" }}\n");
     }
-    let site = Site::new("storm", &text);
+    let site = site("storm", &text);
     let target = &site.lab.backends[1].host;
     let batch: Vec<String> = names
         .iter()
@@ -205,7 +187,7 @@ fn a_storm_of_checks_disturbs_nobody() {
             }
         })
     });
-    let agent = site.start();
+    let agent = started(&site);
     let load = Load::on(VIP).start(&site.lab.client);
     let before = ticks(agent.pid());
     let start = Instant::now();
@@ -245,8 +227,8 @@ fn ticks(pid: i32) -> u64 {
 /// found all the same.
 #[test]
 fn news_that_are_lost_are_looked_for() {
-    let site = Site::new("overrun", &web("", &both()));
-    let agent = site.start();
+    let site = site("overrun", &web("", &both()));
+    let agent = started(&site);
     let balancer = &site.lab.balancer;
     agent.signal(Signal::SIGSTOP);
     let mut batch = String::new();
@@ -272,8 +254,8 @@ fn news_that_are_lost_are_looked_for() {
 #[test]
 fn a_hook_that_hangs_and_one_that_is_missing_stop_nothing() {
     let run = "\n[run]\nhook = [\"/bin/sleep\", \"100\"]\nhook_timeout = \"1s\"\n";
-    let site = Site::new("hook", &(web(CHECK, &both()) + run));
-    let agent = site.start();
+    let site = site("hook", &(web(CHECK, &both()) + run));
+    let agent = started(&site);
     let host = &site.lab.backends[0].host;
     for _ in 0..3 {
         host.ip(&format!("addr del {VIP}/32 dev lo"));
@@ -295,8 +277,8 @@ fn a_hook_that_hangs_and_one_that_is_missing_stop_nothing() {
 /// beside it, and it stands in none of them.
 #[test]
 fn an_apply_that_is_rolled_back_leaves_health_alone() {
-    let site = Site::new("rollback", &web(CHECK, &both()));
-    let agent = site.start();
+    let site = site("rollback", &web(CHECK, &both()));
+    let agent = started(&site);
     let host = &site.lab.backends[0].host;
     let other = both().replace("\"172.17.0.4\"", "{ ip = \"172.17.0.4\", weight = 5 }");
     let file = File::new("faults-rollback-other", &web(CHECK, &other));

@@ -10,11 +10,47 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::config::until;
+use super::Lab;
+use super::config::{File, until};
 use super::product::Product;
 
 /// Before [`until`] gives up.
 const LATE: Duration = Duration::from_secs(15);
+
+/// Looks at the page that nginx serves, often.
+pub const CHECK: &str =
+    "check = { type = \"http\", every = \"200ms\", timeout = \"150ms\", rise = 2, fall = 2 }\n";
+
+/// The lab with a config file, for an agent to look after.
+#[derive(Debug)]
+pub struct Watched {
+    /// The hosts.
+    pub lab: Lab,
+    /// The program on the balancer.
+    pub dsrload: Product,
+    /// The config file.
+    pub file: File,
+}
+
+impl Watched {
+    /// The lab; `name` is the test's own.
+    pub fn new(binary: &str, name: &str, text: &str) -> Self {
+        let lab = Lab::seed();
+        let dsrload = Product::new(&lab.balancer, binary);
+        let file = File::new(name, text);
+        Self { lab, dsrload, file }
+    }
+
+    /// What stands behind `run`.
+    pub fn arguments(&self) -> String {
+        format!("eth0 -c {}", self.file.path())
+    }
+
+    /// Starts an agent, and waits until it looks after the balancer.
+    pub fn start(&self) -> Agent {
+        Agent::start(&self.dsrload, &self.arguments())
+    }
+}
 
 /// A process that looks after a balancer. It is killed when this is dropped.
 #[derive(Debug)]

@@ -17,6 +17,7 @@ use super::{BACKENDS, Lab, VIP};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A config file, gone with the test.
+#[derive(Debug)]
 pub struct File(PathBuf);
 
 impl File {

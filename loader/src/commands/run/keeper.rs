@@ -25,7 +25,7 @@ use crate::datapath::{Balancer, Tables};
 use crate::netlink::Netlink;
 use crate::report::run::Event;
 use anyhow::Result;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -318,16 +318,15 @@ impl Keeper {
             return;
         };
         let placed = balancer.tables.placed_destinations();
+        let placed: BTreeMap<_, _> = placed.iter().map(|p| ((p.service, p.number), *p)).collect();
         for member in self
             .roster
             .services
             .iter_mut()
             .flat_map(|entry| &mut entry.backends)
         {
-            let now = placed
-                .iter()
-                .find(|p| p.number == member.placed.number && p.service == member.placed.service);
-            if let Some(now) = now {
+            let key = (member.placed.service, member.placed.number);
+            if let Some(now) = placed.get(&key) {
                 member.placed = *now;
             }
         }

@@ -157,13 +157,23 @@ impl Roster {
             let members = entry.backends.into_iter();
             known.extend(members.map(|m| ((key, m.placed.route.address), m)));
         }
+        let numbers: BTreeMap<ServiceAddress, u16> = services
+            .iter()
+            .flat_map(|(&number, at)| at.iter().map(move |&address| (address, number)))
+            .collect();
+        // Of two with one address the first counts, so it is put in last.
+        let placed: BTreeMap<(u16, IpAddr), PlacedDestination> = placed
+            .iter()
+            .rev()
+            .map(|p| ((p.service, p.route.address), *p))
+            .collect();
         let mut roster = Self::default();
         let all = said.config.services.iter().zip(&said.names).zip(&said.care);
         for ((service, names), care) in all {
             let Some(&key) = service.addresses.iter().min() else {
                 continue;
             };
-            let Some((&number, _)) = services.iter().find(|(_, at)| at.contains(&key)) else {
+            let Some(&number) = numbers.get(&key) else {
                 continue;
             };
             let (was_up, former) = were_up.remove(&key).unwrap_or_default();
@@ -171,8 +181,7 @@ impl Roster {
             let is_same_check = former == care.check;
             let mut backends = Vec::new();
             for (backend, name) in service.backends.iter().zip(&names.backends) {
-                let mut of_service = placed.iter().filter(|p| p.service == number);
-                let Some(&placed) = of_service.find(|p| p.route.address == backend.address) else {
+                let Some(&placed) = placed.get(&(number, backend.address)) else {
                     continue;
                 };
                 let kept = known.remove(&(key, backend.address));

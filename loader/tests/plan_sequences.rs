@@ -6,7 +6,9 @@
 //!   table or an unsettled slot names it;
 //! * the text that is stored says what the tables do;
 //! * what is in force needs no step to be in force;
-//! * states that a config does not say are as they were.
+//! * states that a config does not say are as they were;
+//! * health that nobody has news of is as it was, and a service without its quorum is
+//!   served by its sorry backend alone, if that is well.
 #![allow(clippy::expect_used, reason = "a test says what it expected")]
 
 #[allow(dead_code, reason = "each test binary uses its part of the dice")]
@@ -55,6 +57,15 @@ fn config(dice: &mut Dice) -> String {
         }
         if dice.below(8) == 0 {
             text += dice.pick(&["tracking = \"all\"\n", "tracking = \"none\"\n"]);
+        }
+        if dice.below(3) == 0 {
+            writeln!(text, "sorry = \"10.0.{number}.9\"").expect("a string");
+        }
+        if dice.below(4) == 0 {
+            text += "check = { type = \"tcp\" }\n";
+        }
+        if dice.below(3) == 0 {
+            text += "quorum = 1\nannounce = true\n";
         }
         writeln!(text, "[service.s{number}.backends]").expect("a string");
         let least = dice.below(5);
@@ -136,11 +147,23 @@ impl Memory {
         let before = self.document();
         let document = merged(&before, &read(config));
         self.loaded.now += 1;
-        let placement = match place(&self.loaded, &wanted(&document)) {
+        let mut wanted = wanted(&document);
+        for service in &wanted.services {
+            for backend in &service.backends {
+                let first = service.addresses.iter().min().copied();
+                if let (Some(first), 0) = (first, dice.below(5)) {
+                    let key = (first, backend.route.address);
+                    wanted.failing.insert(key, dice.below(2) == 0);
+                }
+            }
+        }
+        let placement = match place(&self.loaded, &wanted) {
             Ok(placement) => placement,
             // Two services may have become one.
             Err(error) => panic!("{error}\n{config}"),
         };
+        self.health_is_kept(&placement, &wanted);
+        who_is_sorry_stands_in(&placement, &wanted);
         self.gives_out_no_number_that_is_named(&placement);
         self.commit(placement, dice);
         self.text = write(&document);
@@ -173,6 +196,18 @@ impl Memory {
                 assert_eq!(named.get(&new.number), None, "{new:?}");
                 assert!(!before.contains_key(&new.number), "{new:?}");
             }
+        }
+    }
+
+    fn health_is_kept(&self, placement: &Placement, wanted: &Wanted) {
+        for new in &placement.destinations {
+            let service = placement.services.iter().find(|s| s.id == new.service);
+            let first = service.and_then(|s| s.addresses.iter().min().copied());
+            let told = first.and_then(|first| wanted.failing.get(&(first, new.route.address)));
+            let mut before = self.loaded.destinations.iter();
+            let was = before.find(|d| d.number == new.number);
+            let kept = was.is_some_and(|was| was.is_failing);
+            assert_eq!(new.is_failing, told.copied().unwrap_or(kept), "{new:?}");
         }
     }
 
@@ -227,6 +262,43 @@ impl Memory {
             (service.addresses.clone(), rows.collect())
         });
         assert_eq!(by_text, by_tables.collect(), "{}", self.text);
+    }
+}
+
+/// The new owners of slots, by what is known of the backends and nothing else.
+fn who_is_sorry_stands_in(placement: &Placement, wanted: &Wanted) {
+    for service in &wanted.services {
+        let mut placed = placement.services.iter();
+        let placed = placed.find(|s| s.addresses == service.addresses);
+        let placed = placed.expect("it is placed");
+        let mine: Vec<_> = placement
+            .destinations
+            .iter()
+            .filter(|d| d.service == placed.id)
+            .collect();
+        let is_well = |d: &&&PlacedDestination| d.state == State::Ready && !d.is_failing;
+        let is_sorry = |d: &PlacedDestination| service.sorry == Some(d.route.address);
+        let regular = mine
+            .iter()
+            .filter(is_well)
+            .filter(|d| !is_sorry(d) && d.weight > 0);
+        let has_quorum = regular.clone().count() >= service.quorum as usize;
+        let sorry = mine.iter().filter(is_well).find(|d| is_sorry(d));
+        let wanted: BTreeSet<u16> = match (has_quorum, sorry) {
+            (false, Some(sorry)) => BTreeSet::from([sorry.number]),
+            _ => regular.map(|d| d.number).collect(),
+        };
+        let start = placed.slots.start;
+        let Some((_, words)) = placement.slots.iter().find(|(first, _)| *first == start) else {
+            continue;
+        };
+        let owners = words.iter().map(|&word| slot::current(word));
+        let owners: BTreeSet<u16> = owners.filter(|&owner| owner != 0).collect();
+        assert!(
+            owners.is_subset(&wanted),
+            "{owners:?} of {wanted:?}: {service:?}"
+        );
+        assert_eq!(owners.is_empty(), wanted.is_empty(), "{service:?}");
     }
 }
 

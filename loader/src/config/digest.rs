@@ -176,6 +176,23 @@ b2 = { ip = \"10.0.1.4\", weight = 2, state = \"drain\" }
     }
 
     #[test]
+    fn who_stands_in_and_when_makes_one_and_what_only_run_does_makes_none() {
+        let with = |line: &str| TEXT.replacen("ports", &format!("{line}\nports"), 1);
+        let first = of(TEXT, "x");
+        let sorry = of(&with("sorry = \"10.0.9.9\""), "x");
+        assert_ne!(sorry, first);
+        assert_ne!(of(&with("sorry = \"10.0.9.9\"\nquorum = 2"), "x"), sorry);
+        for line in [
+            "announce = true",
+            "quorum = 2",
+            "check = { type = \"tcp\" }",
+        ] {
+            assert_eq!(of(&with(line), "x"), first, "{line}");
+        }
+        assert_eq!(of(&format!("[run]\nlog = \"json\"\n{TEXT}"), "x"), first);
+    }
+
+    #[test]
     fn a_base_is_of_keys_and_slots() {
         let at = |text: &str, slots| (text.parse().expect(text), slots);
         let (one, two) = (at("192.0.2.1:80", 256), at("192.0.2.2:80", 512));

@@ -111,3 +111,47 @@ b1 = \"10.0.0.3\"
         "{steps:?}"
     );
 }
+
+#[test]
+fn what_run_does_besides_is_told_by_its_keys() {
+    let with = |line: &str, run: &str| TEXT.replacen("ports", &format!("{line}\nports"), 1) + run;
+    let check = "check = { type = \"tcp\", every = \"1s\" }";
+    assert_eq!(
+        told(TEXT, &with(check, "")),
+        ["change dns: check none to tcp"]
+    );
+    assert_eq!(
+        told(&with(check, ""), TEXT),
+        ["change dns: check tcp to none"]
+    );
+    let other = "check = { type = \"udp\", every = \"2s\", fall = 5 }\nannounce = true";
+    assert_eq!(
+        told(&with(check, ""), &with(other, "")),
+        [
+            "change dns: announce off to on",
+            "change dns: check type tcp to udp",
+            "change dns: check every 1s to 2s",
+            "change dns: check fall 3 to 5",
+        ]
+    );
+    let run = "\n[run]\nlisten = \"127.0.0.1:9390\"\nidle = \"1m\"\n";
+    assert_eq!(
+        told(TEXT, &with("", run)),
+        [
+            "change run: listen none to 127.0.0.1:9390",
+            "change run: idle 5m to 1m",
+        ]
+    );
+    // Who stands in comes as a backend, too.
+    let sorry = told(TEXT, &with("sorry = \"10.0.0.9\"", ""));
+    assert!(
+        sorry.contains(&"change dns: sorry none to 10.0.0.9".to_owned()),
+        "{sorry:?}"
+    );
+    assert!(
+        sorry
+            .iter()
+            .any(|step| step.starts_with("add dns/sorry: 10.0.0.9")),
+        "{sorry:?}"
+    );
+}

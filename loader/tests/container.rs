@@ -12,9 +12,13 @@ mod deadline;
 
 use dsrload::netlink::Netlink;
 use dsrload::sys::capabilities::{Capabilities, Capability, bound, no_new_privileges};
+use dsrload::sys::process::{Pid, copy_with, end_with_parent};
 use nix::mount::{MsFlags, mount};
+use nix::sys::signal::{Signal, kill};
 use std::fs::{self, File};
+use std::io::{PipeReader, Read};
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_dsrload");
@@ -140,42 +144,63 @@ fn the_binary_alone_stays_with_three_capabilities() {
         fs::write(config.join("dsrload.toml"), text).unwrap();
         let directory = config.to_str().unwrap().to_owned();
         enter_container(&["/proc", "/sys/fs/bpf", &directory], &THREE);
-        let start = || {
-            Command::new("/dsrload")
-                .args(["run", "near", "-c"])
-                .arg(format!("{directory}/dsrload.toml"))
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap()
-        };
+        let start = || Staying::start(&format!("{directory}/dsrload.toml"));
         // Between attaching and pinning it cannot be looked at.
         let looks_after = || {
             let status = dsrload("status -j");
             String::from_utf8_lossy(&status.stdout).contains("\"seconds\"")
         };
-        let mut first = start();
+        let first = start();
         deadline::wait_until("run looks after the balancer", looks_after);
         let program = attached();
         assert_ne!(program, 0);
-        first.kill().unwrap();
-        first.wait().unwrap();
+        first.end(Signal::SIGKILL);
         assert_eq!(attached(), program, "forwarding goes on");
         let second = start();
         deadline::wait_until("the next run looks after it", looks_after);
-        nix::sys::signal::kill(
-            nix::unistd::Pid::from_raw(i32::try_from(second.id()).unwrap()),
-            nix::sys::signal::Signal::SIGTERM,
-        )
-        .unwrap();
-        let output = second.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{said}");
+        let said = second.end(Signal::SIGTERM);
         assert!(
             said.contains("holds CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON;"),
             "{said}"
         );
+        assert!(said.contains("ended by a signal"), "{said}");
         assert_ne!(attached(), 0);
     });
+}
+
+/// `dsrload run` in the container; it ends with the test, whatever ends that.
+struct Staying {
+    process: Pid,
+    talk: PipeReader,
+}
+
+impl Staying {
+    fn start(config: &str) -> Self {
+        let (talk, says) = std::io::pipe().unwrap();
+        let process = copy_with(says.into(), |says| {
+            end_with_parent().unwrap();
+            let (nothing, _) = std::io::pipe().unwrap();
+            // What this gives is why it was not started; nobody is there to hear it.
+            let _ = Command::new("/dsrload")
+                .args(["run", "near", "-c", config])
+                .stdin(nothing)
+                .stdout(File::from(says.try_clone().unwrap()))
+                .stderr(File::from(says))
+                .exec();
+        });
+        Self {
+            process: process.unwrap(),
+            talk,
+        }
+    }
+
+    /// Ends it; what it has said.
+    fn end(mut self, signal: Signal) -> String {
+        let number = nix::unistd::Pid::from_raw(self.process.number());
+        kill(number, signal).unwrap();
+        let mut said = String::new();
+        self.talk.read_to_string(&mut said).unwrap();
+        deadline::wait_until("its end", || self.process.reap().unwrap());
+        said
+    }
 }

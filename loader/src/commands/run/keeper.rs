@@ -154,8 +154,9 @@ impl Keeper {
             News::Trouble(what) => self.talk.warning(&what),
             News::Line(line) => self.talk.line(&line),
             News::Tunnels(interface) => {
-                self.targets.tunnels = Some(interface);
-                self.due.look = Instant::now();
+                if self.targets.tunnels.replace(interface) != Some(interface) {
+                    self.due.look = Instant::now();
+                }
             }
         }
         None

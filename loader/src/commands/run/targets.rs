@@ -23,8 +23,6 @@ pub struct Targets {
     pub paths: Paths,
     /// Index of the interface that leads into tunnels, once there is one.
     pub tunnels: Option<u32>,
-    /// What was ordered of it.
-    ordered: Option<TunnelOrder>,
     aims: Vec<Aim>,
     /// By service and backend.
     stats: BTreeMap<(String, String), CheckState>,
@@ -37,7 +35,6 @@ impl Targets {
         Self {
             paths,
             tunnels: None,
-            ordered: None,
             aims: Vec::new(),
             stats: BTreeMap::new(),
         }
@@ -52,7 +49,7 @@ impl Targets {
         roster: &mut Roster,
         talk: &mut Talk,
     ) {
-        self.order_tunnels(run, roster, talk);
+        Self::order_tunnels(run, roster, talk);
         let mut obstacles = Obstacles::new(balancer);
         let mut plans = Vec::new();
         let mut vias = BTreeSet::new();
@@ -114,7 +111,7 @@ impl Targets {
     }
 
     /// Has an interface made for checks through tunnels, if there are any.
-    fn order_tunnels(&mut self, run: &Run, roster: &Roster, talk: &Talk) {
+    fn order_tunnels(run: &Run, roster: &Roster, talk: &Talk) {
         let by_vip = |entry: &Entry| {
             entry
                 .care
@@ -133,10 +130,8 @@ impl Targets {
             room,
             raw: tunnel::needs_raw(tunnels.iter().map(|tunnel| tunnel.kind)),
         };
-        if self.ordered.as_ref() != Some(&order) {
-            self.ordered = Some(order.clone());
-            talk.order(Order::Tunnels(order));
-        }
+        // Each time: somebody may have removed it.
+        talk.order(Order::Tunnels(order));
     }
 
     /// The VIPs that checks of a backend are for, and the ways that they take. Over

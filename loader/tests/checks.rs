@@ -175,15 +175,18 @@ fn hostile_servers_are_down_in_time() {
         drop(stream);
     });
     let slow = serving(|mut stream| {
+        served_by::head(&mut stream);
         while served_by::say(&mut stream, b"H") {
             std::thread::sleep(Duration::from_millis(100));
         }
     });
     let headers = serving(|mut stream| {
+        served_by::head(&mut stream);
         served_by::say(&mut stream, b"HTTP/1.1 200 OK\r\n");
         while served_by::say(&mut stream, b"X-Endless: yes\r\n") {}
     });
     let line = serving(|mut stream| {
+        served_by::head(&mut stream);
         served_by::say(&mut stream, b"HTTP/1.1 200 OK\r\nX: ");
         while served_by::say(&mut stream, &[b'x'; 4096]) {}
     });

@@ -139,13 +139,18 @@ fn ask(server: &Server, tls: Tls) -> Verdict {
 }
 
 fn ask_with(server: &Server, http: Http, tls: Tls) -> Verdict {
+    ask_again(server, http, tls, 1).remove(0)
+}
+
+/// The same so many times, by checks that know each other.
+fn ask_again(server: &Server, http: Http, tls: Tls, times: usize) -> Vec<Verdict> {
     let target = Target {
         key: ("web".to_owned(), "b".to_owned(), None),
         check: Rc::new(Check {
             probe: Probe::Https(http, tls),
             port: server.at.port(),
             path: Way::Real,
-            every: PATIENCE,
+            every: Duration::from_millis(200),
             timeout: PATIENCE,
             rise: 1,
             fall: 1,
@@ -162,8 +167,12 @@ fn ask_with(server: &Server, http: Http, tls: Tls) -> Verdict {
         let (results, mut reports) = channel(1);
         let mut checks = Checks::new(results, Rc::new(|_| Box::pin(async { Ended::Code(0) })));
         checks.set(vec![target]);
-        let report = tokio::time::timeout(PATIENCE * 2, reports.recv()).await;
-        report.expect("in time").expect("a report").verdict
+        let mut verdicts = Vec::new();
+        while verdicts.len() < times {
+            let report = tokio::time::timeout(PATIENCE * 2, reports.recv()).await;
+            verdicts.push(report.expect("in time").expect("a report").verdict);
+        }
+        verdicts
     })
 }
 
@@ -252,6 +261,23 @@ fn tls_1_2_will_do_and_no_tls_will_not() {
         at,
     };
     fails_with(&ask(&plain, trusting(&ca)), "TLS");
+}
+
+/// A session that is resumed shows no certificate, and so not that it has expired.
+#[test]
+fn each_check_looks_at_the_certificate() {
+    let office = Office::open("resumed");
+    office.certificate("good", 30);
+    let good = office.serve("good", &[]);
+    let http = Http {
+        url: "/".to_owned(),
+        host: None,
+        status: vec![(200, 299)],
+        // As OpenSSL's server tells of a session that is not resumed.
+        body: Some("New, TLS".to_owned()),
+    };
+    let verdicts = ask_again(&good, http, trusting(&office.path("ca.pem")), 3);
+    assert_eq!(verdicts, vec![Verdict::Passed; 3]);
 }
 
 /// Authorities are changed by a new file in the place of the old one.

@@ -1,7 +1,7 @@
 //! Sockets of checks: marked, so that they take the backend's way, and with faults
 //! of this host told apart from a backend's.
 
-use super::{Answer, Target, Verdict};
+use super::{Answer, Target, Verdict, failed};
 use crate::agent::reach::{Ports, Reach};
 use nix::sys::socket::{setsockopt, sockopt};
 use std::io;
@@ -49,8 +49,14 @@ pub async fn connect(target: &Target) -> Answer<Connection> {
     let socket = socket.map_err(|error| told(&error))?;
     let port = prepare(&socket, target).map_err(|error| told(&error))?;
     let stream = socket.connect(target.to).await;
+    let stream = stream.map_err(|error| told(&error))?;
+    // A port of this host that nobody listens at may be the socket's own: then it
+    // has met itself.
+    if stream.local_addr().is_ok_and(|own| own == target.to) {
+        return failed("connection refused");
+    }
     Ok(Connection {
-        stream: stream.map_err(|error| told(&error))?,
+        stream,
         _port: port,
     })
 }
@@ -126,7 +132,6 @@ pub fn told(error: &io::Error) -> Verdict {
         libc::ENOMEM,
         libc::ENOBUFS,
         libc::EPERM,
-        libc::EACCES,
         libc::EADDRNOTAVAIL,
         libc::EADDRINUSE,
     ];
@@ -138,6 +143,8 @@ pub fn told(error: &io::Error) -> Verdict {
         Some(libc::ECONNREFUSED) => "connection refused".to_owned(),
         Some(libc::ECONNRESET) => "connection reset".to_owned(),
         Some(libc::EHOSTUNREACH) => "no way to it: host unreachable".to_owned(),
+        // A router or firewall says so (ICMPv6, RFC 4443, 3.1, code 1).
+        Some(libc::EACCES) => "no way to it: prohibited".to_owned(),
         Some(libc::ENETUNREACH) => "no way to it: network unreachable".to_owned(),
         Some(libc::ETIMEDOUT) => "no answer".to_owned(),
         _ => error.to_string(),

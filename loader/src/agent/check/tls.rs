@@ -3,6 +3,7 @@
 use super::socket::{connect, told};
 use super::{Answer, Target, Verdict, failed, http};
 use crate::model::check::{Http, Tls};
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -104,9 +105,13 @@ fn trusting(path: &Path) -> Result<ClientConfig, String> {
             path.display()
         ));
     }
-    Ok(builder()?
+    let mut config = builder()?
         .with_root_certificates(roots)
-        .with_no_client_auth())
+        .with_no_client_auth();
+    // A session that is resumed shows no certificate: one that has expired since, or
+    // was replaced, would never be seen.
+    config.resumption = Resumption::disabled();
+    Ok(config)
 }
 
 fn trusting_all() -> Result<ClientConfig, String> {
@@ -178,8 +183,15 @@ pub async fn ask(target: &Target, http: &Http, tls: &Tls, configs: &Configs) -> 
 
 /// A `Host` header may have a port (RFC 9110, 7.2).
 fn without_port(host: &str) -> &str {
+    if let Some((address, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return address;
+    }
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some((name, port))
+            if !name.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            name
+        }
         _ => host,
     }
 }

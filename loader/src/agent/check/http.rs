@@ -95,10 +95,15 @@ async fn look_for(answer: Response<Incoming>, text: &[u8]) -> Answer {
             break;
         };
         let frame = frame.or_else(|error| failed_by(&error))?;
+        // What was looked through is not looked through again.
+        let start = bytes.len().saturating_sub(text.len());
         if let Some(data) = frame.data_ref() {
             bytes.extend_from_slice(&data[..data.len().min(BODY_MAX - bytes.len())]);
         }
-        if bytes.windows(text.len()).any(|window| window == text) {
+        if bytes[start..]
+            .windows(text.len())
+            .any(|window| window == text)
+        {
             return Ok(());
         }
     }

@@ -134,6 +134,8 @@ pub fn told(error: &io::Error) -> Verdict {
         libc::EPERM,
         libc::EADDRNOTAVAIL,
         libc::EADDRINUSE,
+        libc::EAGAIN,
+        libc::ENOSPC,
     ];
     let number = error.raw_os_error();
     if number.is_some_and(|number| not_made.contains(&number)) {

@@ -9,8 +9,6 @@ use crate::sys::random::random_words;
 const HEADER: usize = 12;
 /// Class IN.
 const IN: u16 = 1;
-/// What an answer can have without EDNS, and some more: it may be cut off.
-const ANSWER_MAX: usize = 4096;
 
 /// Asks, and takes any answer without an error.
 pub async fn ask(target: &Target, dns: &Dns) -> Answer {
@@ -19,7 +17,8 @@ pub async fn ask(target: &Target, dns: &Dns) -> Answer {
     let query = query(u16::from_le_bytes([low, high]), dns);
     let (socket, _port) = datagrams(target).await?;
     socket.send(&query).await.map_err(|error| told(&error))?;
-    let mut answer = vec![0; ANSWER_MAX];
+    // Its head and its question are looked at; the rest is cut off.
+    let mut answer = vec![0; query.len()];
     loop {
         let length = socket
             .recv(&mut answer)

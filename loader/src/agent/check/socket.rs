@@ -81,6 +81,12 @@ pub async fn datagrams(target: &Target) -> Answer<(UdpSocket, Option<Port>)> {
     let opened = async {
         // What is bound here decides the version of IP; the route decides the rest.
         let socket = UdpSocket::bind(any(target.to)).await?;
+        // Without these, only some ICMP errors are told (ip(7), ipv6(7)): not that a
+        // router has no way to the backend.
+        match target.to {
+            SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?,
+            SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?,
+        }
         let port = lead(&socket, target, true, |_| Ok(()), || socket.local_addr())?;
         socket.connect(target.to).await?;
         io::Result::Ok((socket, port))

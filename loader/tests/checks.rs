@@ -2,36 +2,25 @@
 //! told to be, in words, and that none takes longer than it may.
 #![allow(clippy::expect_used, reason = "a test says what it expected")]
 
+#[allow(dead_code, reason = "made for more checks than these")]
+mod asking;
 mod served_by;
 
-use dsrload::agent::check::{Checks, Report, Target, Verdict};
+use asking::{fails_with, inside, made, runner};
+use dsrload::agent::check::{Report, Target, Verdict};
 use dsrload::agent::job::{Ended, Runner};
-use dsrload::agent::reach::Reach;
-use dsrload::model::check::{Check, Dns, Http, Path, Probe, Udp};
+use dsrload::model::check::{Dns, Http, Probe, Udp};
 use served_by::{answering, datagrams, serving};
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::channel;
-use tokio::task::LocalSet;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 
 /// How late an end may be on a busy machine.
 const LATE: Duration = Duration::from_secs(5);
 
-fn check(probe: Probe) -> Check {
-    Check {
-        probe,
-        port: 80,
-        path: Path::Real,
-        every: Duration::from_millis(400),
-        timeout: TIMEOUT,
-        rise: 2,
-        fall: 3,
-        jitter: 10,
-    }
-}
+/// How often each is asked.
+const EVERY: Duration = Duration::from_millis(400);
 
 fn http() -> Http {
     Http {
@@ -43,41 +32,21 @@ fn http() -> Http {
 }
 
 fn target(name: &str, probe: Probe, to: SocketAddr) -> Target {
-    Target {
-        key: ("web".to_owned(), name.to_owned(), None),
-        check: Rc::new(check(probe)),
-        to,
-        reach: Reach::Routes,
-    }
-}
-
-fn runner(ended: Ended) -> Runner {
-    Rc::new(move |_| {
-        let ended = ended.clone();
-        Box::pin(async move { ended })
-    })
-}
-
-/// Inside a runtime like the product's.
-fn inside<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, work)
+    asking::target(name, probe, to, EVERY, TIMEOUT)
 }
 
 /// The first reports of these targets, by name of the backend.
 async fn reports(targets: Vec<Target>, runner: Runner) -> Vec<(String, Verdict)> {
     let count = targets.len();
-    let (results, mut reports) = channel(64);
-    let mut checks = Checks::new(results, runner);
-    checks.set(targets);
+    let (_checks, mut reports) = made(targets, runner);
     let mut found: Vec<(String, Verdict)> = Vec::new();
     let start = Instant::now();
     while found.len() < count {
         let next = tokio::time::timeout(LATE, reports.recv()).await;
-        let Ok(Some(Report { key, verdict, took })) = next else {
+        let Ok(Some(Report {
+            key, verdict, took, ..
+        })) = next
+        else {
             panic!("after {:?} only {found:?}", start.elapsed());
         };
         assert!(took < TIMEOUT + LATE, "{}: {took:?}", key.1);
@@ -94,13 +63,6 @@ fn one(probe: Probe, to: SocketAddr) -> Verdict {
     inside(async { reports(targets, runner(Ended::Code(0))).await })
         .remove(0)
         .1
-}
-
-fn fails_with(verdict: &Verdict, words: &str) {
-    match verdict {
-        Verdict::Failed(why) => assert!(why.contains(words), "'{why}', not '{words}'"),
-        other => panic!("{other:?}, not '{words}'"),
-    }
 }
 
 #[test]
@@ -308,15 +270,13 @@ fn a_program_is_judged_by_how_it_ends() {
 fn a_new_set_leaves_those_alone_that_stay() {
     let server = serving(|_| {});
     inside(async {
-        let (results, mut reports) = channel(64);
-        let mut checks = Checks::new(results, runner(Ended::Code(0)));
         let both = || {
             vec![
                 target("a", Probe::Tcp, server),
                 target("b", Probe::Tcp, server),
             ]
         };
-        checks.set(both());
+        let (mut checks, mut reports) = made(both(), runner(Ended::Code(0)));
         let mut counts = [0; 2];
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(3) {

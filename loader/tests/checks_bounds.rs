@@ -2,21 +2,19 @@
 #![allow(clippy::expect_used, reason = "a test says what it expected")]
 
 #[allow(dead_code, reason = "made for more checks than these")]
+mod asking;
+#[allow(dead_code, reason = "made for more checks than these")]
 mod served_by;
 
-use dsrload::agent::check::{Checks, Report, Target, Verdict};
+use asking::{inside, made, runner, target};
+use dsrload::agent::check::{Report, Target, Verdict};
 use dsrload::agent::job::Ended;
-use dsrload::agent::reach::Reach;
-use dsrload::model::check::{Check, Http, Path, Probe, Udp};
+use dsrload::model::check::{Http, Probe, Udp};
 use served_by::{datagrams, serving};
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::{Receiver, channel};
-use tokio::task::LocalSet;
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -28,24 +26,6 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn target(name: &str, probe: Probe, to: SocketAddr, timeout: Duration) -> Target {
-    Target {
-        key: ("web".to_owned(), name.to_owned(), None),
-        check: Rc::new(Check {
-            probe,
-            port: to.port(),
-            path: Path::Real,
-            every: PATIENCE,
-            timeout,
-            rise: 1,
-            fall: 1,
-            jitter: 0,
-        }),
-        to,
-        reach: Reach::Routes,
-    }
-}
-
 fn http(body: &str) -> Probe {
     Probe::Http(Http {
         url: "/".to_owned(),
@@ -53,27 +33,6 @@ fn http(body: &str) -> Probe {
         status: vec![(200, 299)],
         body: Some(body.to_owned()),
     })
-}
-
-/// Inside a runtime like the product's.
-fn inside<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, work)
-}
-
-fn checks(targets: Vec<Target>) -> (Checks, Receiver<Report>) {
-    let (results, reports) = channel(4096);
-    let mut checks = Checks::new(results, Rc::new(|_| Box::pin(async { Ended::Code(0) })));
-    checks.set(targets);
-    (checks, reports)
-}
-
-async fn next(reports: &mut Receiver<Report>) -> Verdict {
-    let report = tokio::time::timeout(PATIENCE * 2, reports.recv()).await;
-    report.expect("in time").expect("a report").verdict
 }
 
 /// A body in chunks of one byte each is looked through once, and not once again for
@@ -93,11 +52,8 @@ fn a_body_in_crumbs_is_looked_through_once() {
         })
     };
     let ask = |server| {
-        let targets = vec![target("b", http("never"), server, PATIENCE)];
-        inside(async {
-            let (_checks, mut reports) = checks(targets);
-            next(&mut reports).await
-        })
+        let target = target("b", http("never"), server, PATIENCE, PATIENCE);
+        asking::first(target)
     };
     assert_eq!(ask(crumbs("never")), Verdict::Passed);
     let lacking = Verdict::Failed("the body lacks 'never'".to_owned());
@@ -113,19 +69,11 @@ fn a_check_that_was_late_is_not_followed_at_once_by_another() {
     let every = Duration::from_millis(500);
     let server = serving(drop);
     let targets: Vec<Target> = (0..COUNT)
-        .map(|nth| {
-            let mut target = target(&nth.to_string(), Probe::Tcp, server, every);
-            let check = Check {
-                every,
-                ..(*target.check).clone()
-            };
-            target.check = Rc::new(check);
-            target
-        })
+        .map(|nth| target(&nth.to_string(), Probe::Tcp, server, every, every))
         .collect();
     let mut starts: BTreeMap<String, Vec<Instant>> = BTreeMap::new();
     inside(async {
-        let (_checks, mut reports) = checks(targets);
+        let (_checks, mut reports) = made(targets, runner(Ended::Code(0)));
         let mut hear = |report: Report| {
             let is_wrong = matches!(report.verdict, Verdict::Failed(_));
             assert!(!is_wrong, "{report:?}");
@@ -169,10 +117,10 @@ fn silent_backends_take_little_memory() {
         })
     };
     let targets: Vec<Target> = (0..400)
-        .map(|nth| target(&nth.to_string(), udp(), deaf, PATIENCE))
+        .map(|nth| target(&nth.to_string(), udp(), deaf, PATIENCE, PATIENCE))
         .collect();
     inside(async {
-        let (_checks, _reports) = checks(targets);
+        let (_checks, _reports) = made(targets, runner(Ended::Code(0)));
         let before = resident();
         // All are on their way after a second.
         tokio::time::sleep(Duration::from_millis(2_500)).await;

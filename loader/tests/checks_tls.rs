@@ -1,21 +1,24 @@
 //! Checks by https against OpenSSL's own server, with certificates of all kinds.
 #![allow(clippy::expect_used, reason = "a test says what it expected")]
 
-use dsrload::agent::check::{Checks, Target, Verdict};
+#[allow(dead_code, reason = "made for more checks than these")]
+mod asking;
+
+use asking::{fails_with, inside, made, next, runner};
+use dsrload::agent::check::Verdict;
 use dsrload::agent::job::Ended;
-use dsrload::agent::reach::Reach;
-use dsrload::model::check::{Check, Http, Path as Way, Probe, Tls};
+use dsrload::model::check::{Http, Probe, Tls};
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::channel;
-use tokio::task::LocalSet;
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How often a server is asked.
+const EVERY: Duration = Duration::from_millis(200);
 
 /// A directory of the test's own, with an authority.
 struct Office(PathBuf);
@@ -144,43 +147,16 @@ fn ask_with(server: &Server, http: Http, tls: Tls) -> Verdict {
 
 /// The same so many times, by checks that know each other.
 fn ask_again(server: &Server, http: Http, tls: Tls, times: usize) -> Vec<Verdict> {
-    let target = Target {
-        key: ("web".to_owned(), "b".to_owned(), None),
-        check: Rc::new(Check {
-            probe: Probe::Https(http, tls),
-            port: server.at.port(),
-            path: Way::Real,
-            every: Duration::from_millis(200),
-            timeout: PATIENCE,
-            rise: 1,
-            fall: 1,
-            jitter: 0,
-        }),
-        to: server.at,
-        reach: Reach::Routes,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, async {
-        let (results, mut reports) = channel(1);
-        let mut checks = Checks::new(results, Rc::new(|_| Box::pin(async { Ended::Code(0) })));
-        checks.set(vec![target]);
+    let probe = Probe::Https(http, tls);
+    let target = asking::target("b", probe, server.at, EVERY, PATIENCE);
+    inside(async {
+        let (_checks, mut reports) = made(vec![target], runner(Ended::Code(0)));
         let mut verdicts = Vec::new();
         while verdicts.len() < times {
-            let report = tokio::time::timeout(PATIENCE * 2, reports.recv()).await;
-            verdicts.push(report.expect("in time").expect("a report").verdict);
+            verdicts.push(next(&mut reports).await);
         }
         verdicts
     })
-}
-
-fn fails_with(verdict: &Verdict, words: &str) {
-    match verdict {
-        Verdict::Failed(why) => assert!(why.contains(words), "'{why}', not '{words}'"),
-        other => panic!("{other:?}, not '{words}'"),
-    }
 }
 
 #[test]

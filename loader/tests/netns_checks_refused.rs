@@ -5,50 +5,23 @@
     reason = "a test fails by a panic, and so does its lab"
 )]
 
+#[allow(dead_code, reason = "made for more checks than these")]
+mod asking;
 #[allow(dead_code, reason = "each test binary uses its part of the lab")]
 mod lab;
 
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::Duration;
 
-use dsrload::agent::check::{Checks, Target, Verdict};
-use dsrload::agent::job::Ended;
-use dsrload::agent::reach::Reach;
-use dsrload::model::check::{Check, Path, Probe, Udp};
+use asking::target;
+use dsrload::agent::check::Verdict;
+use dsrload::model::check::{Probe, Udp};
 use lab::{BACKENDS, BACKENDS6, Lab};
-use tokio::sync::mpsc::channel;
-use tokio::task::LocalSet;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 fn ask(probe: Probe, to: SocketAddr) -> Verdict {
-    let target = Target {
-        key: ("web".to_owned(), "b".to_owned(), None),
-        check: Rc::new(Check {
-            probe,
-            port: to.port(),
-            path: Path::Real,
-            every: TIMEOUT,
-            timeout: TIMEOUT,
-            rise: 1,
-            fall: 1,
-            jitter: 0,
-        }),
-        to,
-        reach: Reach::Routes,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, async {
-        let (results, mut reports) = channel(1);
-        let mut checks = Checks::new(results, Rc::new(|_| Box::pin(async { Ended::Code(0) })));
-        checks.set(vec![target]);
-        let report = tokio::time::timeout(TIMEOUT * 3, reports.recv()).await;
-        report.expect("in time").expect("a report").verdict
-    })
+    asking::first(target("b", probe, to, TIMEOUT, TIMEOUT))
 }
 
 #[test]

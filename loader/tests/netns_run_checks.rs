@@ -12,8 +12,10 @@ use lab::agent::{Agent, CHECK};
 use lab::behind::{FAR_BACKENDS, FAR_BACKENDS6};
 use lab::config::{File, both, until, web};
 use lab::product::Product;
+use lab::web::curl;
 use lab::{BACKENDS, BACKENDS6, Lab, VIP, VIP6};
 use nix::sys::signal::Signal;
+use std::fs;
 
 const DSRLOAD: &str = env!("CARGO_BIN_EXE_dsrload");
 
@@ -71,6 +73,50 @@ fn checks_go_through_an_ipip_tunnel() {
 #[test]
 fn checks_go_through_a_gue_tunnel_of_ipv6() {
     tunnel_is_checked("checks-gue", VIP6, "gue", FAR_BACKENDS6);
+}
+
+/// A check that is made once in a long time is not made anew because another service
+/// has come.
+#[test]
+fn a_check_through_a_tunnel_goes_on_when_others_change() {
+    let lab = Lab::seed();
+    let behind = lab.behind(1600);
+    let decaps = behind.decap(DSRLOAD, "skb", &[]);
+    let dsrload = Product::new(&lab.balancer, DSRLOAD);
+    let seldom = CHECK.replace("200ms", "100s").replace("150ms", "10s");
+    let first = service(VIP, "ipip", &FAR_BACKENDS).replace(CHECK, &seldom);
+    let first = first + "\n[run]\nlisten = \"127.0.0.1:9111\"\n";
+    let file = File::new("checks-kept", &first);
+    let agent = Agent::start(&dsrload, &format!("eth0 -c {}", file.path()));
+    // How often each has succeeded.
+    let made = || -> Vec<String> {
+        let fetched = curl(&lab.balancer, &["http://127.0.0.1:9111/metrics"]);
+        let lines = fetched.lines().into_iter();
+        let is_ours = |line: &&str| {
+            line.starts_with("dsrload_check_results_total{service=\"web\"")
+                && line.contains("success")
+        };
+        lines.filter(is_ours).map(str::to_owned).collect()
+    };
+    until("each has been made", || {
+        let made = made();
+        made.len() == 2 && made.iter().all(|line| !line.ends_with(" 0"))
+    });
+    // Those that were made while there was no tunnel yet are over by then.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let before = made();
+    let other = format!(
+        "\n[service.www]\nvip = \"192.168.25.11\"\nports = \"80/tcp\"\n{}\n[service.www.backends]\nc = \"{}\"\n",
+        CHECK.replace("rise", "path = \"real\", rise"),
+        BACKENDS[0]
+    );
+    fs::write(file.path(), first + &other).expect("the file");
+    agent.signal(Signal::SIGHUP);
+    agent.becomes(BACKENDS[0], "ready");
+    // One that began anew would have been made in the first second, and is told a second later.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(made(), before);
+    drop(decaps);
 }
 
 #[test]

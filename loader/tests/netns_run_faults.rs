@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use lab::agent::{Agent, CHECK, Watched};
 use lab::config::{File, both, generation, guards, until, web};
 use lab::load::Load;
+use lab::pass::PassProgram;
 use lab::product::Product;
 use lab::{BACKENDS, BALANCER_MAC, VIP};
 use nix::sys::signal::Signal;
@@ -96,6 +97,29 @@ fn an_interface_that_comes_back_is_loaded_again_with_its_tables() {
         String::from_utf8_lossy(&output.stdout).contains("backend-b")
     });
     agent.becomes(BACKENDS[1], "ready");
+}
+
+/// Nothing of a stranger's is touched, and the process, which has nothing to look
+/// after any more, ends.
+#[test]
+fn a_program_of_somebody_else_is_left_alone() {
+    let site = site("stranger", &web(CHECK, &both()));
+    let mut agent = started(&site);
+    let balancer = &site.lab.balancer;
+    let stranger = PassProgram::load("lab_foreign");
+    let pin = "/sys/fs/bpf/lab_foreign";
+    stranger.pin(balancer, pin);
+    balancer.run(&format!(
+        "ip -force link set dev eth0 xdpgeneric pinned {pin}"
+    ));
+    agent.says("eth0 has a program that is not dsrload's now: it is looked after no longer");
+    let status = agent.wait();
+    assert!(status.success(), "{}", agent.log());
+    let link = balancer.run("ip -details link show dev eth0");
+    assert!(
+        link.contains(&format!("prog/xdp id {} ", stranger.id())),
+        "{link}"
+    );
 }
 
 #[test]

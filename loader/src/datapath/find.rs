@@ -116,11 +116,19 @@ fn attached_modes(link: &Link) -> Vec<(Mode, u32)> {
 pub fn holder(link: &Link) -> Result<Holder> {
     let mut ours = None;
     for (mode, id) in attached_modes(link) {
-        let Some(program) = open(link, id)? else {
-            bail!(
+        let program = match open(link, id)? {
+            Opened::Program(program) => program,
+            Opened::Gone => bail!(
                 "the XDP program of {} has just been replaced; try again",
                 link.name
-            );
+            ),
+            Opened::Unpinned => {
+                return Ok(Holder::Foreign(Foreign {
+                    interface: link.name.clone(),
+                    id,
+                    name: String::new(),
+                }));
+            }
         };
         let info = program_info(&program).with_context(|| format!("ask for program {id}"))?;
         let foreign = Foreign {
@@ -170,17 +178,29 @@ pub fn holder(link: &Link) -> Result<Holder> {
     })
 }
 
+/// What came of opening a program.
+enum Opened {
+    /// Here it is.
+    Program(ProgramFd),
+    /// There is none of this id any more.
+    Gone,
+    /// It may not be looked at, and is not the one that we have pinned: it is not
+    /// ours, unless a loader is between attaching it and pinning it.
+    Unpinned,
+}
+
 /// The program with this id: through the id, or, where that is not allowed,
 /// through its pin.
-fn open(link: &Link, id: u32) -> Result<Option<ProgramFd>> {
+fn open(link: &Link, id: u32) -> Result<Opened> {
     match program_by_id(id) {
-        Ok(program) => Ok(program),
+        Ok(program) => Ok(program.map_or(Opened::Gone, Opened::Program)),
         Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
             match pins::program(&link.name) {
                 Some(program) if program_info(&program).is_ok_and(|info| info.id == id) => {
-                    Ok(Some(program))
+                    Ok(Opened::Program(program))
                 }
-                _ => Err(fault!(
+                Some(_) => Ok(Opened::Unpinned),
+                None => Err(fault!(
                     Permission,
                     "{} has XDP program {id}, which this process may not look at: that takes CAP_SYS_ADMIN, or its pins in {}",
                     link.name,

@@ -29,7 +29,7 @@ pub enum Forward {
 }
 
 /// How packets are wrapped up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TunnelKind {
     /// IP in IP: any version in any (RFC 2003, 2473, 4213).
     Ipip,

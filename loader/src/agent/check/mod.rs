@@ -70,6 +70,8 @@ pub struct Report {
     pub key: Key,
     /// What came of it.
     pub verdict: Verdict,
+    /// When it began.
+    pub began: std::time::Instant,
     /// How long it took.
     pub took: Duration,
 }
@@ -149,7 +151,9 @@ fn is_same(one: &Target, other: &Target) -> bool {
     let is_same_reach = match (&one.reach, &other.reach) {
         (Reach::Routes, Reach::Routes) => true,
         (Reach::Mark(one), Reach::Mark(other)) => one == other,
-        // The ports are others.
+        (Reach::Tunnel(one, its), Reach::Tunnel(other, others)) => {
+            one == other && Rc::ptr_eq(its, others)
+        }
         _ => false,
     };
     is_same_reach && one.check == other.check && one.to == other.to
@@ -180,6 +184,7 @@ async fn check_on(target: Target, means: Rc<Means>, results: Sender<Report>) {
         let report = Report {
             key: target.key.clone(),
             verdict,
+            began: began.into_std(),
             took: began.elapsed(),
         };
         if results.send(report).await.is_err() {

@@ -88,6 +88,10 @@ impl Keeper {
         let Some((netlink, balancer)) = &mut self.at_hand else {
             return Ok(None);
         };
+        // Whoever loads has pinned it as well before the lock is free again.
+        let Some(_lock) = try_lock()? else {
+            return Ok(None);
+        };
         let (found, others) = find::balancers(netlink, Some(name), true)?;
         let Some(found) = found.into_iter().next() else {
             let who = if others.is_empty() {

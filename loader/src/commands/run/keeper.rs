@@ -24,7 +24,7 @@ use crate::datapath::resolve::Silence;
 use crate::datapath::{Balancer, Tables};
 use crate::netlink::Netlink;
 use crate::report::run::Event;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -93,18 +93,18 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// The other threads are gone.
+    /// The thread that makes the checks is gone.
     pub fn run(&mut self) -> Result<End> {
         loop {
             match self.inbox.recv_timeout(self.patience()) {
                 Ok(news) => {
-                    if let Some(end) = self.hear_all(news) {
+                    if let Some(end) = self.hear_all(news)? {
                         return Ok(end);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    anyhow::bail!("the thread of the checks has ended");
+                    bail!("all other threads have ended");
                 }
             }
             if let Some(end) = self.step() {
@@ -122,18 +122,18 @@ impl Keeper {
         due.saturating_duration_since(now).min(TICK)
     }
 
-    fn hear_all(&mut self, first: News) -> Option<End> {
+    fn hear_all(&mut self, first: News) -> Result<Option<End>> {
         let mut next = Some(first);
         while let Some(news) = next {
-            if let Some(end) = self.hear(news) {
-                return Some(end);
+            if let Some(end) = self.hear(news)? {
+                return Ok(Some(end));
             }
             next = self.inbox.try_recv().ok();
         }
-        None
+        Ok(None)
     }
 
-    fn hear(&mut self, news: News) -> Option<End> {
+    fn hear(&mut self, news: News) -> Result<Option<End>> {
         match news {
             News::Checked(report) => {
                 let is_news = self.targets.heard(&mut self.roster, report, &mut self.talk);
@@ -150,7 +150,8 @@ impl Keeper {
                 }
             }
             News::Signal(Signal::Reload) => self.due.is_reload = true,
-            News::Signal(Signal::End) => return Some(End::Signal),
+            News::Signal(Signal::End) => return Ok(Some(End::Signal)),
+            News::Ended(why) => bail!("the thread of the checks has ended: {why}"),
             News::Trouble(what) => self.talk.warning(&what),
             News::Line(line) => self.talk.line(&line),
             News::Tunnels(interface) => {
@@ -159,7 +160,7 @@ impl Keeper {
                 }
             }
         }
-        None
+        Ok(None)
     }
 
     /// Does what is due.
@@ -233,14 +234,8 @@ impl Keeper {
         let services = tables.service_addresses();
         let before = std::mem::take(&mut self.roster);
         self.roster = Roster::new(&self.said, &placed, &services, before);
-        self.targets.aim(
-            netlink,
-            balancer,
-            &self.said.run,
-            &mut self.roster,
-            &mut self.talk,
-        );
         self.survey.config(tables, &in_force, &self.said);
+        self.targets_anew();
         // What changed meanwhile is read once more.
         self.seen = known;
         self.due.is_health = true;

@@ -49,6 +49,7 @@ use anyhow::{Context, Result};
 use due::Due;
 use keeper::{End, Keeper};
 use news::News;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use seat::Seat;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -88,10 +89,20 @@ pub fn run(arguments: &RunArgs, output: &mut Output<'_>) -> Result<()> {
     let seat = Seat::take(&arguments.interfaces)?;
     // Before any thread, and before this process gives up what programs take.
     let spawner = Handle::start().context("start the process that starts programs")?;
+    allow_descriptors();
     let mut netlink = Netlink::open().context("talk to the kernel about interfaces")?;
     let balancer = balancer(&arguments, &mut netlink, output)?;
     output.answers.flush()?;
     start(arguments, netlink, balancer, seat, spawner)
+}
+
+/// Lets this process open as many descriptors as it may be given: each check that is
+/// being made has one or two. Programs that it starts keep the usual limit.
+fn allow_descriptors() {
+    // Whoever may not has fewer checks at a time.
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
 }
 
 /// Loads, or takes what is loaded if no file says what is wanted.

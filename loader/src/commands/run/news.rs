@@ -20,6 +20,9 @@ pub enum News {
     Signal(Signal),
     /// Something does not work, which no order can be answered with.
     Trouble(String),
+    /// The thread of the checks is at its end, and why: nothing is looked after any
+    /// more.
+    Ended(String),
     /// A line for the log.
     Line(OwnedLine),
     /// The interface for checks through tunnels has this index now.

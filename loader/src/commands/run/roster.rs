@@ -68,8 +68,10 @@ pub struct Member {
 }
 
 /// One check of a backend.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Checked {
+    /// Since when it is wanted: what began before was another check.
+    pub since: Instant,
     /// Up, down, or neither yet.
     pub health: Health,
     /// Why the last one failed.

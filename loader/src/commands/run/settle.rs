@@ -46,18 +46,23 @@ fn is_well(member: &Member, now: Instant) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::commands::run::roster::Checked;
     use crate::model::check::{Check, Path, Probe};
+    use crate::model::health::Health;
     use crate::model::placement::{PlacedDestination, Route};
     use crate::model::run::Care;
     use std::collections::BTreeMap;
     use std::net::Ipv4Addr;
 
     /// A backend whose checks speak, by `+` and `-`.
-    fn member(last: u8, spoken: &str) -> Member {
-        let mut checked = Checked::default();
+    pub fn member(last: u8, spoken: &str) -> Member {
+        let mut checked = Checked {
+            since: Instant::now(),
+            health: Health::default(),
+            reason: String::new(),
+        };
         spoken
             .chars()
             .for_each(|end| checked.health.hear(end == '+', 2, 2));
@@ -80,7 +85,7 @@ mod tests {
     }
 
     /// A service that is up, with two checks before a backend is.
-    fn entry(backends: Vec<Member>) -> Entry {
+    pub fn entry(backends: Vec<Member>) -> Entry {
         let check = Check {
             probe: Probe::Tcp,
             port: 80,

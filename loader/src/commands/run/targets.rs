@@ -1,7 +1,7 @@
 //! Where checks go: to which address, and by which way.
 
 use super::news::{Aim, By, Order, TunnelOrder};
-use super::roster::{Entry, Member, Roster, blank};
+use super::roster::{Checked, Entry, Member, Roster, blank};
 use super::talk::Talk;
 use crate::agent::check::{Report, Verdict};
 use crate::agent::host;
@@ -10,11 +10,13 @@ use crate::agent::tunnel;
 use crate::datapath::Balancer;
 use crate::model::TunnelRoute;
 use crate::model::check::{Check, Path};
+use crate::model::health::Health;
 use crate::model::run::Run;
 use crate::netlink::Netlink;
 use crate::report::run::{BUCKETS, CheckState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 /// The checks that are made, and how they fare.
 #[derive(Debug)]
@@ -93,7 +95,11 @@ impl Targets {
                 let keys: BTreeSet<Option<IpAddr>> = found.iter().map(|aim| aim.key.2).collect();
                 member.checks.retain(|vip, _| keys.contains(vip));
                 for key in keys {
-                    member.checks.entry(key).or_default();
+                    member.checks.entry(key).or_insert_with(|| Checked {
+                        since: Instant::now(),
+                        health: Health::default(),
+                        reason: String::new(),
+                    });
                 }
                 aims.extend(found);
             }
@@ -217,7 +223,8 @@ impl Targets {
         let Some(member) = entry.backends.iter_mut().find(|m| m.name == *backend) else {
             return false;
         };
-        let Some(checked) = member.checks.get_mut(vip) else {
+        let checked = member.checks.get_mut(vip);
+        let Some(checked) = checked.filter(|checked| report.began >= checked.since) else {
             return false;
         };
         let stats = self
@@ -315,5 +322,43 @@ impl<'a> Obstacles<'a> {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::log::Log;
+    use crate::agent::notify::Notify;
+    use crate::commands::run::settle::tests::{entry, member};
+    use crate::model::health::State;
+    use std::time::Duration;
+
+    /// A reload may come while the last report of the check before it is on its way.
+    #[test]
+    fn a_report_of_an_earlier_check_says_nothing_of_the_one_in_force() {
+        let log = Log::to_stderr(crate::model::run::Log::default()).unwrap();
+        let (orders, _kept) = tokio::sync::mpsc::unbounded_channel();
+        let mut talk = Talk::new(log, Notify::default(), orders);
+        let mut targets = Targets::new(Paths::new(0));
+        let mut roster = Roster {
+            services: vec![entry(vec![member(1, "")])],
+        };
+        let since = roster.services[0].backends[0].checks[&None].since;
+        let mut hear = |began| {
+            let report = Report {
+                key: ("web".to_owned(), "b1".to_owned(), None),
+                verdict: Verdict::Failed("refused".to_owned()),
+                began,
+                took: Duration::ZERO,
+            };
+            targets.heard(&mut roster, report, &mut talk);
+            roster.services[0].backends[0].checks[&None].health.state()
+        };
+        for _ in 0..2 {
+            assert_eq!(hear(since - Duration::from_nanos(1)), State::Unknown);
+        }
+        hear(since);
+        assert_eq!(hear(since), State::Down);
     }
 }

@@ -8,15 +8,17 @@ use crate::agent::hook::{Hook, Program};
 use crate::agent::http;
 use crate::agent::job::Runner;
 use crate::agent::log::Line;
-use crate::agent::reach::Reach;
+use crate::agent::reach::{Ports, Reach};
 use crate::agent::spawn::Handle;
 use crate::agent::tunnel::Tunnels;
 use crate::fault;
+use crate::model::TunnelKind;
 use crate::model::run::Run;
 use crate::netlink::Netlink;
 use crate::report::run::Snapshot;
 use anyhow::{Context, Result};
-use std::net::SocketAddr;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -72,9 +74,11 @@ pub fn start(
     let run = move || {
         let local = LocalSet::new();
         let ended = local.block_on(&runtime, work(&news, orders, snapshot, seat, spawner));
-        if let Err(error) = ended {
-            let _ = news.send(News::Trouble(format!("{error:#}")));
-        }
+        let why = ended.err().map_or_else(
+            || "it has nothing left to do".to_owned(),
+            |error| format!("{error:#}"),
+        );
+        let _ = news.send(News::Ended(why));
     };
     let named = thread::Builder::new().name("dsr-tasks".to_owned());
     named.spawn(run).context("start a thread")?;
@@ -111,6 +115,7 @@ async fn work(
         hook: hook(&runner, news),
         checks: Checks::new(results, runner),
         tunnels: None,
+        ports: HashMap::new(),
     };
     loop {
         let heard = tokio::select! {
@@ -150,6 +155,10 @@ fn hook(runner: &Runner, news: &Sender<News>) -> Rc<Hook> {
     hook
 }
 
+/// A tunnel: the backend's own address, how packets are wrapped up, and the outer
+/// source.
+type Way = (IpAddr, TunnelKind, IpAddr);
+
 /// What works by order.
 struct Works<'a> {
     news: &'a Sender<News>,
@@ -157,6 +166,9 @@ struct Works<'a> {
     hook: Rc<Hook>,
     checks: Checks,
     tunnels: Option<Rc<Tunnels>>,
+    /// Those of the checks that are made through tunnels: a check whose tunnel stays
+    /// is the same check.
+    ports: HashMap<Way, Rc<dyn Ports>>,
 }
 
 impl Works<'_> {
@@ -181,6 +193,7 @@ impl Works<'_> {
     }
 
     fn check(&mut self, aims: Vec<Aim>) -> Result<()> {
+        let mut known = std::mem::take(&mut self.ports);
         let targets = aims.into_iter().map(|aim| {
             Ok(Target {
                 key: aim.key,
@@ -193,10 +206,15 @@ impl Works<'_> {
                         source,
                         kind,
                     } => {
+                        let way = (backend, kind, source);
                         let tunnels = self.tunnels.as_ref().context("no tunnel is open")?;
-                        let ports = tunnels.ports(backend, kind, source).with_context(|| {
-                            format!("check {backend} by its tunnel: start `run` anew if that came with a reload")
-                        })?;
+                        let ports = match known.remove(&way).or_else(|| self.ports.get(&way).cloned()) {
+                            Some(ports) => ports,
+                            None => tunnels.ports(backend, kind, source).with_context(|| {
+                                format!("check {backend} by its tunnel: start `run` anew if that came with a reload")
+                            })?,
+                        };
+                        self.ports.insert(way, Rc::clone(&ports));
                         Reach::Tunnel(mark, ports)
                     }
                 },

@@ -70,7 +70,7 @@ impl Keeper {
     }
 
     /// Works out where checks go, once more.
-    fn targets_anew(&mut self) {
+    pub(super) fn targets_anew(&mut self) {
         if let Some((netlink, balancer)) = &mut self.at_hand {
             self.targets.aim(
                 netlink,

@@ -122,6 +122,33 @@ fn a_program_of_somebody_else_is_left_alone() {
     );
 }
 
+/// As under the unit of systemd: without CAP_SYS_ADMIN the kernel shows nobody a
+/// program that he has not pinned.
+#[test]
+fn a_program_of_somebody_else_on_another_interface_stops_no_start() {
+    let site = site("neighbour", &web(CHECK, &both()));
+    let balancer = &site.lab.balancer;
+    balancer.ip("link add other type veth peer name far");
+    let stranger = PassProgram::load("lab_foreign");
+    let _attached = stranger.attach_generic(balancer, "other");
+    let starter = Product::new(balancer, "setpriv");
+    let arguments = format!(
+        "--bounding-set=-sys_admin {DSRLOAD} run {}",
+        site.arguments()
+    );
+    // Once to load, and once to find what is loaded.
+    for _ in 0..2 {
+        let agent = Agent::spawn_as(&site.dsrload, &starter, &arguments);
+        for backend in BACKENDS {
+            agent.becomes(backend, "ready");
+        }
+        let asked = starter.answer(&format!("--bounding-set=-sys_admin {DSRLOAD} status"));
+        assert!(asked.contains("run: looked after"), "{asked}");
+        let (status, log) = agent.end();
+        assert!(status.success(), "{log}");
+    }
+}
+
 #[test]
 fn a_log_that_nobody_takes_stops_nothing() {
     let site = site("log", &web(CHECK, &both()));

@@ -195,8 +195,9 @@ fn decaps(netlink: &mut Netlink, interface: Option<&str>) -> Result<Vec<Decap>> 
         if interface.is_some_and(|name| name != link.name) {
             continue;
         }
-        match find::holder(&link)? {
-            Holder::Decap(decap) if decap.is_readable() => found.push(decap),
+        match find::holder(&link) {
+            Ok(Holder::Decap(decap)) if decap.is_readable() => found.push(decap),
+            Err(error) if interface.is_some() || !find::is_hidden(&error) => return Err(error),
             _ => {}
         }
     }

@@ -5,6 +5,7 @@ use super::pins;
 use super::program::Loaded;
 use super::tables::{Tables, map_name};
 use crate::fault;
+use crate::fault::{Kind, exit_code};
 use crate::netlink::{Link, Mode, Netlink};
 use crate::sys::bpf::{
     MapFd, ProgramFd, ProgramInfo, map_by_id, map_lookup, program_by_id, program_info,
@@ -56,7 +57,7 @@ pub struct Foreign {
     pub interface: String,
     /// Its id.
     pub id: u32,
-    /// Its name; empty if it has none.
+    /// Its name; empty if it has none, or if it may not be looked at.
     pub name: String,
 }
 
@@ -297,12 +298,20 @@ fn is_permission(error: &anyhow::Error) -> bool {
         .any(|error| error.raw_os_error() == Some(libc::EPERM))
 }
 
+/// Whether it is that a program may not be looked at. It is somebody else's, most
+/// likely, and no reason to do nothing to ours on other interfaces.
+#[must_use]
+pub fn is_hidden(error: &anyhow::Error) -> bool {
+    exit_code(error) == Kind::Permission as u8
+}
+
 /// All balancers of this network namespace, or those of one interface.
 /// Programs of other versions are given as well.
 ///
 /// # Errors
 ///
-/// The interface does not exist; what the kernel says.
+/// The interface does not exist; what the kernel says. `Permission`: none was found
+/// that may be looked at, and one may not.
 pub fn balancers(
     netlink: &mut Netlink,
     interface: Option<&str>,
@@ -311,8 +320,18 @@ pub fn balancers(
     let wanted = interface.map(|name| link(netlink, name)).transpose()?;
     let mut balancers: BTreeMap<u32, Balancer> = BTreeMap::new();
     let mut others = Vec::new();
+    let mut hidden = None;
     for link in netlink.links().context("list interfaces")? {
-        match holder(&link)? {
+        let holder = match holder(&link) {
+            Err(error) if is_hidden(&error) => {
+                if wanted.as_ref().is_none_or(|w| w.index == link.index) {
+                    hidden = hidden.or(Some(error));
+                }
+                continue;
+            }
+            holder => holder?,
+        };
+        match holder {
             Holder::Nobody | Holder::Foreign(_) | Holder::Decap(_) => {}
             Holder::Another(attached) => others.push(attached),
             Holder::Ours(attached) => {
@@ -333,7 +352,10 @@ pub fn balancers(
         balancers.retain(|b| b.attached.iter().any(|a| a.link.index == wanted.index));
         others.retain(|a| a.link.index == wanted.index);
     }
-    Ok((balancers, others))
+    match hidden {
+        Some(error) if balancers.is_empty() && others.is_empty() => Err(error),
+        _ => Ok((balancers, others)),
+    }
 }
 
 /// The interface of this name.
